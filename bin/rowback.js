@@ -1,0 +1,8 @@
+#!/usr/bin/env node
+var major = Number(process.versions.node.split('.')[0])
+if (major < 24) {
+  console.error(`rowback needs Node.js 24 or newer, and this is ${process.versions.node}.`)
+  process.exitCode = 2
+} else {
+  import('../dist/cli/main.js')
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env node
+import { CommanderError } from 'commander'
+import { ExitCode, RowbackError, usageError } from '../errors.ts'
+import { makeProgram, outputFlags } from './program.ts'
+import { Renderer } from './render.ts'
+
+/** Runs the command line and answers with its exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const renderer = new Renderer(outputFlags(argv))
+  let code: ExitCode = ExitCode.done
+  process.once('SIGINT', () => {
+    renderer.error(interrupted())
+    process.exit(ExitCode.cancelled)
+  })
+  // A reader such as `head` may close the pipe early; that is no error of ours.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(code)
+    throw error
+  })
+  try {
+    await makeProgram(renderer, (result) => {
+      code = result
+    }).parseAsync(argv, { from: 'user' })
+  } catch (error) {
+    code = report(error, renderer)
+  }
+  process.exitCode = code
+}
+
+function report(error: unknown, renderer: Renderer): ExitCode {
+  if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.done
+  const told = asRowbackError(error)
+  renderer.error(told)
+  return told.exit
+}
+
+function asRowbackError(error: unknown): RowbackError {
+  if (error instanceof RowbackError) return error
+  if (error instanceof CommanderError) {
+    const message = error.code === 'commander.help' ? 'No command was given.' : error.message.replace(/^error: /, '')
+    return usageError('usage', message, 'See the commands with: rowback --help')
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  return new RowbackError({
+    code: 'unexpected',
+    message: `Something unexpected happened: ${message}`,
+    state: 'A version is written whole or not at all; an unfinished one left nothing.',
+    hint: 'See where the database stands with: rowback status',
+    cause: error
+  })
+}
+
+function interrupted(): RowbackError {
+  return new RowbackError({
+    code: 'interrupted',
+    message: 'Interrupted.',
+    state: 'A version is written whole or not at all; an unfinished one left nothing.',
+    hint: 'See where the database stands with: rowback status',
+    exit: ExitCode.cancelled
+  })
+}
+
+await main(process.argv.slice(2))

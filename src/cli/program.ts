@@ -1,0 +1,97 @@
+import { Command } from 'commander'
+import { ExitCode } from '../errors.ts'
+import { catalog } from '../operations/catalog.ts'
+import type { Operation } from '../operations/operation.ts'
+import { open, TOOL_VERSION } from '../rowback.ts'
+import { addInputs, inputOf } from './options.ts'
+import { Progress } from './progress.ts'
+import type { Renderer } from './render.ts'
+import { viewOf } from './views/views.ts'
+
+export interface GlobalFlags {
+  target?: string
+  repository?: string
+  json?: boolean
+  quiet?: boolean
+  color?: boolean
+}
+
+/** What one invocation wants of the output, read before anything can go wrong. */
+export function outputFlags(argv: readonly string[]): { json: boolean; quiet: boolean; color: boolean } {
+  return { json: argv.includes('--json'), quiet: argv.includes('--quiet'), color: !argv.includes('--no-color') }
+}
+
+/**
+ * Makes the command line from the catalog.
+ * @param finish called with the exit code of the command that ran
+ */
+export function makeProgram(renderer: Renderer, finish: (code: ExitCode) => void): Command {
+  const program = new Command('rowback')
+    .description('Data migrations into relational databases, versioned and reversible.')
+    .version(TOOL_VERSION)
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: (text) => renderer.text(text), writeErr: () => {} })
+    .exitOverride()
+    .addHelpText('after', `\nExample:\n  $ rowback migrate customers.csv -m "Q3 customers"`)
+  addGlobalFlags(program)
+  for (const operation of catalog) addCommand(program, operation, renderer, finish)
+  return program
+}
+
+function addGlobalFlags(command: Command): void {
+  command
+    .option(
+      '--target <URL>',
+      'the database, such as sqlite:shop.db; else ROWBACK_TARGET, rowback.yaml, or rowback.db here'
+    )
+    .option('--repository <DIR>', 'where backups are kept; .rowback when left out')
+    .option('--json', 'print one JSON document and nothing else')
+    .option('--quiet', 'print nothing but errors')
+    .option('--no-color', 'print without colours')
+}
+
+function addCommand(
+  program: Command,
+  operation: Operation,
+  renderer: Renderer,
+  finish: (code: ExitCode) => void
+): void {
+  const command = program
+    .command(operation.name)
+    .summary(operation.summary)
+    .description([operation.summary, operation.details].filter((part) => part !== '').join('\n\n'))
+    .addHelpText('after', `\nExample:\n  $ ${operation.example}`)
+    .configureHelp({ showGlobalOptions: false })
+  addInputs(command, operation)
+  addGlobalFlags(command)
+  command.action(async (...given: unknown[]) => {
+    const flags = { ...program.opts(), ...command.opts() } as GlobalFlags & Record<string, unknown>
+    const input = inputOf(operation, given.slice(0, operation.positional.length), command.opts())
+    finish(await runOperation(operation, input, flags, renderer))
+  })
+}
+
+async function runOperation(
+  operation: Operation,
+  input: Record<string, unknown>,
+  flags: GlobalFlags & Record<string, unknown>,
+  renderer: Renderer
+): Promise<ExitCode> {
+  const progress = new Progress(renderer.showsProgress)
+  const author = typeof flags.author === 'string' ? flags.author : undefined
+  const rowback = await open({
+    target: flags.target,
+    repository: flags.repository,
+    author,
+    onProgress: (state) => progress.update(state)
+  })
+  try {
+    const output = await rowback.run(operation, input)
+    progress.stop()
+    renderer.result(output, (style) => viewOf(operation.name)(output, style))
+    return operation.exitCode?.(output) ?? ExitCode.done
+  } finally {
+    progress.stop()
+    await rowback.close()
+  }
+}

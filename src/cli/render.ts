@@ -1,0 +1,56 @@
+import { createColors } from 'picocolors'
+import type { RowbackError } from '../errors.ts'
+
+/** How text is made to stand out; all functions return their text unchanged where colours are off. */
+export type Style = ReturnType<typeof createColors>
+
+export interface OutputFlags {
+  json: boolean
+  quiet: boolean
+  color: boolean
+}
+
+/** The one place that prints: results to standard output, errors to standard error, JSON alone when it is asked for. */
+export class Renderer {
+  readonly #flags: OutputFlags
+
+  constructor(flags: OutputFlags) {
+    this.#flags = flags
+  }
+
+  /** Progress is for people at a terminal. */
+  get showsProgress(): boolean {
+    return process.stderr.isTTY === true && !this.#flags.json && !this.#flags.quiet
+  }
+
+  /** Prints an operation's result: as JSON, or as its view for people. */
+  result(output: unknown, view: (style: Style) => string): void {
+    if (this.#flags.json) process.stdout.write(`${JSON.stringify(output, null, 2)}\n`)
+    else if (!this.#flags.quiet) process.stdout.write(`${view(this.#style(process.stdout))}\n`)
+  }
+
+  /** Prints help and the like as it is. */
+  text(text: string): void {
+    process.stdout.write(text)
+  }
+
+  /** Prints what failed, what state the data is in, and what to do next. */
+  error(error: RowbackError): void {
+    const { code, message, state, hint } = error
+    if (this.#flags.json) {
+      process.stdout.write(`${JSON.stringify({ error: { code, message, state, hint } }, null, 2)}\n`)
+      return
+    }
+    const style = this.#style(process.stderr)
+    const lines = [
+      `${style.red('Error:')} ${message}`,
+      `  ${state}`,
+      ...(hint ? [`  ${style.bold('Next:')} ${hint}`] : [])
+    ]
+    process.stderr.write(`${lines.join('\n')}\n`)
+  }
+
+  #style(stream: NodeJS.WriteStream): Style {
+    return createColors(this.#flags.color && stream.isTTY === true && !process.env.NO_COLOR)
+  }
+}

@@ -1,0 +1,79 @@
+import type { FailedRow } from '../../model/failed-row.ts'
+import type { ChangeJson } from '../../operations/change-json.ts'
+import type { DiffOutput } from '../../operations/diff.ts'
+import type { RowsOutput, SucceededRow } from '../../operations/rows.ts'
+import type { Style } from '../render.ts'
+import { plural, shorten, textTable } from './table.ts'
+
+const SHOWN_ROWS = 20
+
+export function diffView({ from, to, tables }: DiffOutput, style: Style): string {
+  if (tables.length === 0) return `No row differs between version ${from} and ${to}.`
+  return tables
+    .map((table) => {
+      const total = table.inserted + table.updated + table.deleted
+      const shown = table.rows.slice(0, SHOWN_ROWS)
+      const counts = [
+        style.green(`+${table.inserted}`),
+        style.yellow(`~${table.updated}`),
+        style.red(`-${table.deleted}`)
+      ].join(' ')
+      const rest = total - shown.length
+      return [
+        `${style.bold(table.table)}  ${counts}  ${style.dim(`from version ${from} to ${to}`)}`,
+        ...shown.flatMap((row) => changeLines(row, style)),
+        ...(rest > 0 ? [style.dim(`  ... and ${plural(rest, 'more row')}; all of them with --json`)] : [])
+      ].join('\n')
+    })
+    .join('\n\n')
+}
+
+function changeLines(row: ChangeJson, style: Style): string[] {
+  const key = cellsText(row.key)
+  if (row.op === 'insert') return [style.green(`  + ${rest(row.after, row.key, key)}`)]
+  if (row.op === 'delete') return [style.red(`  - ${rest(row.before, row.key, key)}`)]
+  return [
+    style.yellow(`  ~ ${key}`),
+    ...row.changed.map(
+      (name) => `      ${name}: ${cell(row.before?.[name])} ${style.dim('->')} ${cell(row.after?.[name])}`
+    )
+  ]
+}
+
+function rest(cells: ChangeJson['before'], key: ChangeJson['key'], keyText: string): string {
+  const others = Object.entries(cells ?? {}).filter(([name]) => !(name in key))
+  return `${keyText}  ${shorten(cellsText(Object.fromEntries(others)), 100)}`.trimEnd()
+}
+
+function cellsText(cells: ChangeJson['key']): string {
+  return Object.entries(cells)
+    .map(([name, value]) => `${name}=${cell(value)}`)
+    .join(' ')
+}
+
+function cell(value: null | number | string | undefined): string {
+  return value === null || value === undefined ? 'null' : shorten(String(value))
+}
+
+export function rowsView(output: RowsOutput, style: Style): string {
+  if (output.rows.length === 0) return `No row of version ${output.version} ${output.which}.`
+  const shown = output.rows.slice(0, 5 * SHOWN_ROWS)
+  const more = output.rows.length - shown.length
+  const lines =
+    output.which === 'failed'
+      ? failedLines(shown as FailedRow[], style)
+      : succeededLines(shown as SucceededRow[], style)
+  return more > 0 ? `${lines}\n${style.dim(`... and ${plural(more, 'more row')}; all of them with --json`)}` : lines
+}
+
+function failedLines(rows: FailedRow[], style: Style): string {
+  return textTable(
+    style,
+    ['table', 'line', 'column', 'code', 'reason'],
+    rows.map((row) => [row.table, row.line, row.column ?? '', row.code, shorten(row.reason, 90)])
+  )
+}
+
+function succeededLines(rows: SucceededRow[], style: Style): string {
+  return rows.flatMap((row) => [`${style.dim(row.table)}${changeLines(row, style).join('\n')}`]).join('\n')
+}

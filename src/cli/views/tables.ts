@@ -1,0 +1,74 @@
+import type { InspectedTable, InspectOutput } from '../../operations/inspect.ts'
+import type { QueryOutput } from '../../operations/query.ts'
+import type { StatusOutput } from '../../operations/status.ts'
+import type { Style } from '../render.ts'
+import { plural, textTable } from './table.ts'
+
+export function inspectView(output: InspectOutput, style: Style): string {
+  const unsupported = output.unsupported.map((name) => `${name}: a virtual table, which is left out of backups`)
+  const tables = output.tables.length > 0 ? output.tables.map((table) => tableView(table, style)) : ['No tables yet.']
+  return [`${style.bold(output.database)}  ${style.dim(output.engine)}`, ...tables, ...unsupported].join('\n\n')
+}
+
+function tableView(table: InspectedTable, style: Style): string {
+  const fact = (name: string, value: string) => (value === '' ? [] : [`  ${style.dim(name.padEnd(14))}${value}`])
+  const columns = textTable(
+    style,
+    ['column', 'type', ''],
+    table.columns.map((column) => [
+      column.name,
+      column.type,
+      [
+        table.key?.includes(column.name) ? 'key' : '',
+        column.nullable ? '' : 'required',
+        column.generated ? 'computed' : ''
+      ]
+        .filter((word) => word !== '')
+        .join(', ')
+    ])
+  )
+  return [
+    `${style.bold(table.table)}  ${plural(table.rows, 'row')}`,
+    ...columns.split('\n').map((line) => `  ${line}`),
+    ...fact('key', table.key?.join(', ') ?? 'none'),
+    ...fact('refers to', table.foreignKeys.join('; ')),
+    ...fact('referenced by', table.referencedBy.join('; ')),
+    ...fact('triggers', table.triggers.join(', ')),
+    ...fact('tracked since', table.trackedSince === null ? '' : `version ${table.trackedSince}`),
+    ...fact('snapshot', table.fitness.snapshot),
+    ...fact('incremental', table.fitness.incremental),
+    ...fact('advice', table.advice)
+  ].join('\n')
+}
+
+export function queryView(output: QueryOutput, style: Style): string {
+  return [textTable(style, output.columns, output.rows), style.dim(plural(output.rows.length, 'row'))].join('\n')
+}
+
+export function statusView(output: StatusOutput, style: Style): string {
+  const head = output.head
+  return [
+    `${style.bold(output.database)}  ${style.dim(output.engine)}`,
+    head ? `Head: version ${head.version}, ${head.description}` : 'Nothing was migrated yet.',
+    ...output.interrupted.map((version) =>
+      style.yellow(
+        `Version ${version.version} is running or was interrupted; unless it commits, nothing of it is written. When nothing runs: rowback recover`
+      )
+    ),
+    ...(output.alteredVersions.length > 0
+      ? [
+          style.red(
+            `The ledger was altered: the entries of version ${output.alteredVersions.join(', ')} do not fit the chain of hashes.`
+          )
+        ]
+      : []),
+    '',
+    output.tables.length === 0
+      ? 'No tables yet.'
+      : textTable(
+          style,
+          ['table', 'rows', 'history'],
+          output.tables.map((table) => [table.table, table.rows, table.tracked ? 'tracked' : 'in backups'])
+        )
+  ].join('\n')
+}

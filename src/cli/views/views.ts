@@ -1,0 +1,28 @@
+import type { Style } from '../render.ts'
+import { diffView, rowsView } from './changes.ts'
+import { inspectView, queryView, statusView } from './tables.ts'
+import { initView, logView, migrateView, recoverView, rollbackView, showView } from './versions.ts'
+
+type View = (output: never, style: Style) => string
+
+const VIEWS: Record<string, View> = {
+  init: initView,
+  inspect: inspectView,
+  migrate: migrateView,
+  log: logView,
+  show: showView,
+  rows: rowsView,
+  retry: migrateView,
+  diff: diffView,
+  query: queryView,
+  rollback: rollbackView,
+  status: statusView,
+  recover: recoverView
+}
+
+/** How a person sees the result of an operation. */
+export function viewOf(operation: string): (output: unknown, style: Style) => string {
+  const view = VIEWS[operation]
+  if (!view) throw new Error(`${operation} has no view`)
+  return view as (output: unknown, style: Style) => string
+}

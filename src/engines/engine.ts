@@ -1,0 +1,183 @@
+import type { RowChange, WriteCounts, WriteMode } from '../model/change.ts'
+import type { FailureCode } from '../model/failed-row.ts'
+import type { Column, ColumnType, Table, TableDefinition } from '../model/table.ts'
+import type { Row, Value } from '../model/value.ts'
+
+/** The column that says which version last wrote a tracked row. */
+export const VERSION_COLUMN = 'version_id'
+/** The column of a history table that says which version took the row away. */
+export const SUPERSEDED_COLUMN = 'superseded_by'
+
+export interface Capabilities {
+  /** CREATE, ALTER and DROP are undone with the transaction. */
+  transactionalDdl: boolean
+  /** Bookkeeping columns can be hidden from `SELECT *`. */
+  invisibleColumns: boolean
+}
+
+/** Where the rows that versions superseded are kept for one tracked table. */
+export interface Tracking {
+  history: string
+  /** Whether the table itself is there; false for one that a rollback took away. */
+  live: boolean
+}
+
+/** A value that a database would alter, with the reason. */
+export class Unholdable {
+  readonly reason: string
+
+  constructor(reason: string) {
+    this.reason = reason
+  }
+}
+
+/** What is hidden from everything that looks at the user's tables. */
+export interface Bookkeeping {
+  /** The tracked table; null when only its history is left. */
+  table: string | null
+  history: string
+  /** Statements that make the table as it was without bookkeeping. */
+  ddl: string[]
+}
+
+export interface QueryResult {
+  columns: string[]
+  rows: Row[]
+}
+
+/** A half-open range of rows in a table's `order`: `from` included, `to` not; null is open. */
+export interface RowRange {
+  from: Row | null
+  to: Row | null
+}
+
+export const WHOLE_TABLE: RowRange = { from: null, to: null }
+
+/** A formatted row on its way into a table. */
+export interface TypedRow {
+  line: number
+  /** In the order of {@link WriteRequest.columns}. */
+  values: Value[]
+}
+
+export interface TypedBatch<R extends TypedRow = TypedRow> {
+  rows: R[]
+  /** Keys of rows that failed before they reached the engine: `mirror` and `replace` leave these rows alone. */
+  failedKeys: Value[][]
+}
+
+export interface WriteRequest<R extends TypedRow = TypedRow> {
+  table: Table
+  columns: string[]
+  /** Unique columns by which rows are found; null for a table without any, with mode `insert` or `replace`. */
+  key: string[] | null
+  mode: WriteMode
+  batches: AsyncIterable<TypedBatch<R>>
+  /** The number of the version that writes. */
+  version: number
+  tracking: Tracking | null
+  /** Asked once all rows are read: whether rows that the source does not have may be deleted. */
+  mayDeleteAbsent: () => boolean
+  /** Called for each row that the database refused; `row` is null for a row that only the table has. */
+  onRefused: (row: R | null, refusal: Refusal) => void
+  /** Called for each change as it is made, for a sample. */
+  onChange: (change: { key: Value[]; before: Value[] | null; after: Value[] | null }) => void
+}
+
+export interface Refusal {
+  column: string | null
+  code: FailureCode
+  reason: string
+}
+
+export interface TransactionOptions {
+  /** How long to wait for another writer, in milliseconds. */
+  wait: number
+  /** Off while rows are restored: cascades must not fire, and {@link Engine.foreignKeyViolations} is asked instead. */
+  foreignKeys: boolean
+}
+
+/**
+ * What rowback needs of a database. An engine is one connection; its methods run inside the transaction that is
+ * open, or each on its own. All identifiers are quoted and all values bound by the engine.
+ */
+export interface Engine {
+  /** The engine's name in words: `sqlite`. */
+  readonly name: string
+  /** Product and version of the server or library, for people. */
+  readonly product: string
+  /** The database as people call it; no secret. */
+  readonly database: string
+  readonly capabilities: Capabilities
+  /** The database was not there when it was opened; it is made by the first write, and not before. */
+  readonly isNew: boolean
+
+  close(): Promise<void>
+
+  /** Runs one statement. @returns the number of rows it changed */
+  run(sql: string, parameters?: Value[]): Promise<number>
+  query(sql: string, parameters?: Value[]): Promise<QueryResult>
+  /** Runs one statement that can only read, whatever it says. */
+  readOnlyQuery(sql: string): Promise<QueryResult>
+  quote(identifier: string): string
+  /** The quoted place of a control table such as `rowback_version`. */
+  controlTable(name: string): string
+  hasControlTable(name: string): Promise<boolean>
+
+  /**
+   * Runs `work` in one write transaction: committed when it returns, aborted when it throws.
+   * @throws RowbackError `locked` (exit code 4) when another writer does not finish in time
+   */
+  transaction<T>(options: TransactionOptions, work: () => Promise<T>): Promise<T>
+
+  /** Reads the user's tables; bookkeeping columns and tables are left out. */
+  tables(bookkeeping: Bookkeeping[]): Promise<Table[]>
+  /** Tables of a kind that can be neither backed up nor restored, by name. */
+  unsupportedTables(): Promise<string[]>
+  countRows(table: string): Promise<number>
+  /** The type as this database declares it. */
+  declare(type: ColumnType): string
+  createTable(definition: TableDefinition): Promise<void>
+  dropTable(name: string): Promise<void>
+  /**
+   * How a formatted value becomes the one that this database will hold in the column, so that equal rows compare as
+   * equal; null when values are held as they are.
+   */
+  adapter(column: Column): ((value: Value) => Value | Unholdable) | null
+
+  /** Streams rows in the columns of `imageColumns(table)`, in the table's `order`, in batches. */
+  readRows(table: Table, range: RowRange): AsyncIterable<Row[]>
+  /** Writes a source's rows; unchanged rows are left alone. Rows refused by the database are reported, not thrown. */
+  writeRows<R extends TypedRow>(request: WriteRequest<R>): Promise<WriteCounts>
+  /**
+   * Makes each change exactly, without firing triggers. `changes` is read twice: what goes is deleted first, so that
+   * unique keys may move between rows.
+   */
+  applyChanges(
+    table: Table,
+    changes: () => AsyncIterable<RowChange>,
+    version: number,
+    tracking: Tracking | null
+  ): Promise<void>
+  /** Rows whose references lead nowhere, as sentences; empty when all is well. */
+  foreignKeyViolations(): Promise<string[]>
+
+  /** Adds the column `version_id` to a table. */
+  addVersionColumn(table: Table): Promise<void>
+  /** Adds the column and makes the history table. */
+  startTracking(table: Table, tracking: Tracking): Promise<void>
+  /**
+   * Brings a tracked table back to what it was at version `to`, as version `as`.
+   * @returns what was written
+   */
+  undo(table: Table, tracking: Tracking, to: number, as: number): Promise<WriteCounts>
+  /** Moves every live row to history as superseded by `as`. */
+  supersedeAll(table: Table, tracking: Tracking, as: number): Promise<number>
+  /**
+   * What changed in a tracked table between the states `from` and `to`, one change per key.
+   * Cells stand in the table's writable columns.
+   */
+  changesBetween(table: Table, tracking: Tracking, from: number, to: number): AsyncIterable<RowChange>
+  /** Rows of a tracked table as they were at a version, in the columns of `imageColumns(table)` without the hidden one. */
+  readState(table: Table, tracking: Tracking, version: number): AsyncIterable<Row[]>
+}

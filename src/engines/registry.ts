@@ -1,0 +1,28 @@
+import { usageError } from '../errors.ts'
+import type { Engine } from './engine.ts'
+import { SqliteEngine } from './sqlite/sqlite-engine.ts'
+
+/** Opens a database by the scheme of its target URL. */
+const ENGINES: Record<string, (target: string) => Engine> = {
+  sqlite: (target) => new SqliteEngine(target.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, ''))
+}
+
+/**
+ * Opens the database that a target URL names.
+ * @param target such as `sqlite:shop.db`
+ * @throws RowbackError `target.scheme` for a scheme that no engine serves
+ */
+export function openEngine(target: string): Engine {
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(target)?.[1]?.toLowerCase()
+  const open = scheme ? ENGINES[scheme] : undefined
+  if (!open) {
+    throw usageError(
+      'target.scheme',
+      scheme
+        ? `No engine serves targets that begin with "${scheme}:".`
+        : 'The target does not say what kind of database it is.',
+      `Use one of: ${Object.keys(ENGINES).join(', ')}. For example: --target sqlite:shop.db`
+    )
+  }
+  return open(target)
+}

@@ -1,0 +1,231 @@
+import type { RowChange, WriteCounts } from '../model/change.ts'
+import { noCounts } from '../model/change.ts'
+import type { Column, ColumnType, Table, TableDefinition } from '../model/table.ts'
+import { writableColumns } from '../model/table.ts'
+import type { Row, Value } from '../model/value.ts'
+import { encodeRow } from '../model/value.ts'
+import type {
+  Bookkeeping,
+  Capabilities,
+  Engine,
+  QueryResult,
+  RowRange,
+  Tracking,
+  TransactionOptions,
+  TypedRow,
+  Unholdable,
+  WriteRequest
+} from './engine.ts'
+import { SUPERSEDED_COLUMN, VERSION_COLUMN } from './engine.ts'
+
+/**
+ * What engines share: the SQL of temporal rows (docs/architecture.md, "Incremental rows"). An engine adds its
+ * differences: how to connect, inspect, read, write, and the few words of SQL that differ.
+ */
+export abstract class SqlEngine implements Engine {
+  abstract readonly name: string
+  abstract readonly product: string
+  abstract readonly database: string
+  abstract readonly capabilities: Capabilities
+  abstract readonly isNew: boolean
+
+  abstract close(): Promise<void>
+  abstract run(sql: string, parameters?: Value[]): Promise<number>
+  abstract query(sql: string, parameters?: Value[]): Promise<QueryResult>
+  abstract readOnlyQuery(sql: string): Promise<QueryResult>
+  abstract quote(identifier: string): string
+  abstract controlTable(name: string): string
+  abstract hasControlTable(name: string): Promise<boolean>
+  abstract transaction<T>(options: TransactionOptions, work: () => Promise<T>): Promise<T>
+  abstract tables(bookkeeping: Bookkeeping[]): Promise<Table[]>
+  abstract unsupportedTables(): Promise<string[]>
+  abstract declare(type: ColumnType): string
+  abstract adapter(column: Column): ((value: Value) => Value | Unholdable) | null
+  abstract readRows(table: Table, range: RowRange): AsyncIterable<Row[]>
+  abstract writeRows<R extends TypedRow>(request: WriteRequest<R>): Promise<WriteCounts>
+  abstract applyChanges(
+    table: Table,
+    changes: () => AsyncIterable<RowChange>,
+    version: number,
+    tracking: Tracking | null
+  ): Promise<void>
+  abstract foreignKeyViolations(): Promise<string[]>
+
+  /** The operator that compares two cells, NULL being equal to NULL. */
+  protected abstract readonly nullSafeEqual: string
+  /** Streams a query's rows in batches. */
+  protected abstract stream(sql: string, parameters: Value[]): AsyncIterable<Row[]>
+  /** Runs `work` while the table's triggers do not fire. */
+  protected abstract withoutTriggers<T>(table: Table, work: () => Promise<T>): Promise<T>
+
+  async countRows(table: string): Promise<number> {
+    return Number((await this.query(`SELECT count(*) FROM ${this.quote(table)}`)).rows[0]?.[0])
+  }
+
+  async createTable(definition: TableDefinition): Promise<void> {
+    const columns = definition.columns.map(
+      (column) => `${this.quote(column.name)} ${this.declare(column.type)}${column.nullable ? '' : ' NOT NULL'}`
+    )
+    if (definition.key) columns.push(`PRIMARY KEY (${this.list(definition.key)})`)
+    await this.run(`CREATE TABLE ${this.quote(definition.name)} (\n  ${columns.join(',\n  ')}\n)`)
+  }
+
+  async dropTable(name: string): Promise<void> {
+    await this.run(`DROP TABLE ${this.quote(name)}`)
+  }
+
+  async addVersionColumn(table: Table): Promise<void> {
+    const hidden = this.capabilities.invisibleColumns ? ' INVISIBLE' : ''
+    await this.run(
+      `ALTER TABLE ${this.quote(table.name)} ADD COLUMN ${this.quote(VERSION_COLUMN)} BIGINT NOT NULL DEFAULT 0${hidden}`
+    )
+  }
+
+  async startTracking(table: Table, tracking: Tracking): Promise<void> {
+    await this.addVersionColumn(table)
+    const version = this.quote(VERSION_COLUMN)
+    const columns = writableColumns(table).map((column) => `${this.quote(column.name)} ${column.declared}`)
+    const key = this.list([...(table.key ?? []), VERSION_COLUMN, SUPERSEDED_COLUMN])
+    await this.run(
+      `CREATE TABLE ${this.quote(tracking.history)} (\n  ${columns.join(',\n  ')},\n  ${version} BIGINT NOT NULL,\n` +
+        `  ${this.quote(SUPERSEDED_COLUMN)} BIGINT NOT NULL,\n  PRIMARY KEY (${key})\n)`
+    )
+  }
+
+  async undo(table: Table, tracking: Tracking, to: number, as: number): Promise<WriteCounts> {
+    return this.withoutTriggers(table, async () => {
+      const live = this.quote(table.name)
+      const history = this.quote(tracking.history)
+      const columns = this.list(this.names(table))
+      const version = this.quote(VERSION_COLUMN)
+      const taken = await this.supersede(table, tracking, as, `${version} > ?`, [to])
+      await this.run(`DELETE FROM ${live} WHERE ${version} > ?`, [to])
+      const put = await this.run(
+        `INSERT INTO ${live} (${columns}, ${version}) SELECT ${this.list(this.names(table), 'h')}, ? FROM ${history} h ` +
+          `WHERE ${this.stateOf('h')} AND NOT EXISTS (SELECT 1 FROM ${live} t WHERE ${this.sameKey(table, 't', 'h')}) ` +
+          `AND NOT EXISTS (SELECT 1 FROM ${history} x WHERE ${this.sameKey(table, 'x', 'h')} AND ${this.stateOf('x')} ` +
+          `AND x.${this.quote(SUPERSEDED_COLUMN)} < h.${this.quote(SUPERSEDED_COLUMN)})`,
+        [as, to, to, to, to]
+      )
+      const both = await this.query(
+        `SELECT count(*) FROM ${live} t JOIN ${history} h ON ${this.sameKey(table, 't', 'h')} ` +
+          `WHERE t.${version} = ? AND h.${this.quote(SUPERSEDED_COLUMN)} = ?`,
+        [as, as]
+      )
+      const updated = Number(both.rows[0]?.[0])
+      return { ...noCounts(), updated, inserted: put - updated, deleted: taken - updated }
+    })
+  }
+
+  async supersedeAll(table: Table, tracking: Tracking, as: number): Promise<number> {
+    return this.supersede(table, tracking, as, '1 = 1', [])
+  }
+
+  /** Copies live rows to history as superseded by `as`. */
+  protected async supersede(
+    table: Table,
+    tracking: Tracking,
+    as: number,
+    where: string,
+    parameters: Value[]
+  ): Promise<number> {
+    const columns = this.list([...this.names(table), VERSION_COLUMN])
+    return this.run(
+      `INSERT INTO ${this.quote(tracking.history)} (${columns}, ${this.quote(SUPERSEDED_COLUMN)}) ` +
+        `SELECT ${columns}, ? FROM ${this.quote(table.name)} WHERE ${where}`,
+      [as, ...parameters]
+    )
+  }
+
+  async *changesBetween(table: Table, tracking: Tracking, from: number, to: number): AsyncIterable<RowChange> {
+    if (from > to) {
+      for await (const change of this.changesBetween(table, tracking, to, from)) {
+        yield { before: change.after, after: change.before }
+      }
+      return
+    }
+    yield* foldByKey(this.stream(...this.changedRows(table, tracking, from, to)), keyPositions(table))
+  }
+
+  /** Rows that were live at `from` and not at `to` (side 0), and the other way round (side 1), in key order. */
+  private changedRows(table: Table, tracking: Tracking, from: number, to: number): [string, Value[]] {
+    const columns = this.list(this.names(table))
+    const version = this.quote(VERSION_COLUMN)
+    const superseded = this.quote(SUPERSEDED_COLUMN)
+    const history = this.quote(tracking.history)
+    const parts = [
+      `SELECT ${columns}, 0 AS ${this.quote('side')} FROM ${history} ` +
+        `WHERE ${version} <= ? AND ${superseded} > ? AND ${superseded} <= ?`,
+      `SELECT ${columns}, 1 FROM ${history} WHERE ${version} > ? AND ${version} <= ? AND ${superseded} > ?`
+    ]
+    const parameters = [from, from, to, from, to, to]
+    if (tracking.live) {
+      parts.push(`SELECT ${columns}, 1 FROM ${this.quote(table.name)} WHERE ${version} > ? AND ${version} <= ?`)
+      parameters.push(from, to)
+    }
+    return [
+      `${parts.join(' UNION ALL ')} ORDER BY ${this.list([...(table.key ?? []), 'side'])}`,
+      parameters.map(BigInt)
+    ]
+  }
+
+  async *readState(table: Table, tracking: Tracking, version: number): AsyncIterable<Row[]> {
+    const columns = this.list(this.names(table))
+    const state = BigInt(version)
+    const parts = [`SELECT ${columns} FROM ${this.quote(tracking.history)} h WHERE ${this.stateOf('h')}`]
+    const parameters = [state, state]
+    if (tracking.live) {
+      parts.push(`SELECT ${columns} FROM ${this.quote(table.name)} WHERE ${this.quote(VERSION_COLUMN)} <= ?`)
+      parameters.push(state)
+    }
+    yield* this.stream(parts.join(' UNION ALL '), parameters)
+  }
+
+  /** Condition (two parameters, both the version): the history row was live at that version. */
+  protected stateOf(alias: string): string {
+    return `${alias}.${this.quote(VERSION_COLUMN)} <= ? AND ${alias}.${this.quote(SUPERSEDED_COLUMN)} > ?`
+  }
+
+  protected sameKey(table: Table, a: string, b: string): string {
+    return (table.key ?? [])
+      .map((name) => `${a}.${this.quote(name)} ${this.nullSafeEqual} ${b}.${this.quote(name)}`)
+      .join(' AND ')
+  }
+
+  protected names(table: Table): string[] {
+    return writableColumns(table).map((column) => column.name)
+  }
+
+  protected list(names: readonly string[], alias?: string): string {
+    return names.map((name) => (alias ? `${alias}.` : '') + this.quote(name)).join(', ')
+  }
+}
+
+function keyPositions(table: Table): number[] {
+  const names = writableColumns(table).map((column) => column.name)
+  return (table.key ?? []).map((name) => names.indexOf(name))
+}
+
+/** Joins the before (side 0) and after (side 1) rows of each key; rows come in key order, the side in the last cell. */
+async function* foldByKey(batches: AsyncIterable<Row[]>, positions: number[]): AsyncIterable<RowChange> {
+  let pending: (RowChange & { key: string }) | null = null
+  for await (const batch of batches) {
+    for (const row of batch) {
+      const side = Number(row.pop())
+      const key = encodeRow(positions.map((position) => row[position] ?? null))
+      if (pending && pending.key !== key) {
+        if (differs(pending)) yield { before: pending.before, after: pending.after }
+        pending = null
+      }
+      pending ??= { key, before: null, after: null }
+      if (side === 0) pending.before = row
+      else pending.after = row
+    }
+  }
+  if (pending && differs(pending)) yield { before: pending.before, after: pending.after }
+}
+
+/** A row that went and came back with the same content did not change. */
+function differs(change: RowChange): boolean {
+  return !change.before || !change.after || encodeRow(change.before) !== encodeRow(change.after)
+}

@@ -1,0 +1,316 @@
+import { existsSync, statSync, unlinkSync } from 'node:fs'
+import { basename, resolve } from 'node:path'
+import type { StatementSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
+import { RowbackError } from '../../errors.ts'
+import type { RowChange, WriteCounts } from '../../model/change.ts'
+import type { Column, ColumnType, Table } from '../../model/table.ts'
+import { imageColumns } from '../../model/table.ts'
+import type { Row, Value } from '../../model/value.ts'
+import { RawText } from '../../model/value.ts'
+import type {
+  Bookkeeping,
+  QueryResult,
+  RowRange,
+  Tracking,
+  TransactionOptions,
+  TypedRow,
+  Unholdable,
+  WriteRequest
+} from '../engine.ts'
+import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
+import { SqlEngine } from '../sql-engine.ts'
+import { translate } from './errors.ts'
+import { allForeignKeys, inspectTable, plainTables, virtualTables } from './inspect.ts'
+import { adapterFor, declaredType } from './types.ts'
+import { bindable, list, quote, RowWriter, slotFor } from './write-rows.ts'
+
+const BATCH = 1000
+const CACHE_KIB = 65_536
+const REPLACEMENT = '\uFFFD'
+
+type Bound = null | number | bigint | string | Uint8Array
+
+/** SQLite through Node's own driver: one file, bookkeeping beside the data as `rowback_*` tables. */
+export class SqliteEngine extends SqlEngine {
+  readonly name = 'sqlite'
+  readonly product: string
+  readonly database: string
+  readonly isNew: boolean
+  readonly capabilities = { transactionalDdl: true, invisibleColumns: false }
+  protected readonly nullSafeEqual = 'IS'
+  readonly #path: string
+  readonly #db: DatabaseSync
+
+  /**
+   * @param path a file, made on the first write if it is missing, or `:memory:`
+   * @throws RowbackError when the file cannot be opened, is read-only or is no database
+   */
+  constructor(path: string) {
+    super()
+    this.#path = path === ':memory:' ? path : resolve(path)
+    this.database = path === ':memory:' ? path : basename(path)
+    this.isNew = path !== ':memory:' && !existsSync(this.#path)
+    this.#db = this.#translated(() => new DatabaseSync(this.#path))
+    this.product = `SQLite ${String(this.#read('SELECT sqlite_version() AS v')[0]?.v)}`
+    this.#translated(() => this.#db.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA schema_version`))
+  }
+
+  async close(): Promise<void> {
+    this.#db.close()
+    if (this.isNew && existsSync(this.#path) && statSync(this.#path).size === 0) unlinkSync(this.#path)
+  }
+
+  async run(sql: string, parameters: Value[] = []): Promise<number> {
+    return this.#translated(() => Number(this.#db.prepare(sql).run(...parameters.map(bindable)).changes))
+  }
+
+  async query(sql: string, parameters: Value[] = []): Promise<QueryResult> {
+    return this.#translated(() => readAll(this.#db, sql, parameters.map(bindable)))
+  }
+
+  async readOnlyQuery(sql: string): Promise<QueryResult> {
+    return this.#translated(() => {
+      const reader = new DatabaseSync(this.#path, { readOnly: true })
+      try {
+        return readAll(reader, sql, [])
+      } finally {
+        reader.close()
+      }
+    })
+  }
+
+  quote(identifier: string): string {
+    return quote(identifier)
+  }
+
+  controlTable(name: string): string {
+    return quote(name)
+  }
+
+  async hasControlTable(name: string): Promise<boolean> {
+    return this.#read("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", name).length > 0
+  }
+
+  async transaction<T>(options: TransactionOptions, work: () => Promise<T>): Promise<T> {
+    this.#begin(options)
+    try {
+      const result = await work()
+      this.#translated(() => this.#db.exec('COMMIT'))
+      return result
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      throw translate(error, this.database)
+    } finally {
+      this.#db.exec('PRAGMA foreign_keys = ON')
+    }
+  }
+
+  #begin(options: TransactionOptions): void {
+    // SQLite ignores file modes for root; a file marked read-only is meant to stay as it is all the same.
+    if (existsSync(this.#path) && (statSync(this.#path).mode & 0o222) === 0) {
+      throw new RowbackError({
+        code: 'target.read_only',
+        message: `${this.database} is marked read-only.`,
+        hint: `Make it writable first: chmod u+w ${this.database}`
+      })
+    }
+    this.#translated(() => {
+      this.#db.exec(`PRAGMA busy_timeout = ${Math.trunc(options.wait)}`)
+      this.#db.exec(`PRAGMA foreign_keys = ${options.foreignKeys ? 'ON' : 'OFF'}`)
+      this.#db.exec('BEGIN IMMEDIATE')
+    })
+  }
+
+  async tables(bookkeeping: Bookkeeping[]): Promise<Table[]> {
+    return this.#translated(() => {
+      const hidden = new Set(bookkeeping.map((entry) => entry.history))
+      const read = (sql: string, ...parameters: Value[]) => this.#read(sql, ...parameters)
+      const entries = plainTables(read).filter(({ name }) => !name.startsWith('rowback_') && !hidden.has(name))
+      const foreignKeys = allForeignKeys(read, entries)
+      return entries.map((entry) => {
+        const table = inspectTable(read, entry, foreignKeys)
+        const tracked = bookkeeping.find((item) => item.table === entry.name)
+        if (!tracked) return table
+        return { ...table, columns: table.columns.filter((column) => column.name !== VERSION_COLUMN), ddl: tracked.ddl }
+      })
+    })
+  }
+
+  async unsupportedTables(): Promise<string[]> {
+    return virtualTables((sql, ...parameters) => this.#read(sql, ...parameters))
+  }
+
+  declare(type: ColumnType): string {
+    return declaredType(type)
+  }
+
+  adapter(column: Column): ((value: Value) => Value | Unholdable) | null {
+    return adapterFor(column)
+  }
+
+  async *readRows(table: Table, range: RowRange): AsyncIterable<Row[]> {
+    const order = table.order
+    if (!order) throw noOrder(table.name)
+    const columns = imageColumns(table)
+    const slots = order.map(() => '?').join(', ')
+    const conditions = [
+      ...(range.from ? [`(${list(order)}) >= (${slots})`] : []),
+      ...(range.to ? [`(${list(order)}) < (${slots})`] : [])
+    ]
+    const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''
+    const sql = `SELECT ${list(columns)} FROM ${quote(table.name)} ${where} ORDER BY ${list(order)}`
+    const orderAt = order.map((name) => columns.indexOf(name))
+    for await (const batch of this.stream(sql, [...(range.from ?? []), ...(range.to ?? [])])) {
+      for (const row of batch) this.#keepUndecodableText(table, columns, orderAt, row)
+      yield batch
+    }
+  }
+
+  /** The driver turns bytes that are not UTF-8 into U+FFFD; where that sign stands, the bytes are read again as they are. */
+  #keepUndecodableText(table: Table, columns: string[], orderAt: number[], row: Row): void {
+    for (let i = 0; i < row.length; i++) {
+      const text = row[i]
+      if (typeof text !== 'string' || !text.includes(REPLACEMENT)) continue
+      const where = orderAt.map((at) => `${quote(columns[at] as string)} IS ?`).join(' AND ')
+      const key = orderAt.map((at) => row[at] as Value)
+      const sql = `SELECT CAST(${quote(columns[i] as string)} AS BLOB) FROM ${quote(table.name)} WHERE ${where}`
+      const bytes = readAll(this.#db, sql, key.map(bindable)).rows[0]?.[0]
+      if (bytes instanceof Uint8Array && !Buffer.from(text).equals(bytes)) row[i] = new RawText(bytes)
+    }
+  }
+
+  async writeRows<R extends TypedRow>(request: WriteRequest<R>): Promise<WriteCounts> {
+    try {
+      return await new RowWriter(this.#db, request).write()
+    } catch (error) {
+      throw translate(error, this.database)
+    }
+  }
+
+  async applyChanges(
+    table: Table,
+    changes: () => AsyncIterable<RowChange>,
+    version: number,
+    tracking: Tracking | null
+  ): Promise<void> {
+    await this.withoutTriggers(table, async () => {
+      await this.#deleteBefore(table, changes(), version, tracking)
+      await this.#insertAfter(table, changes(), version, tracking)
+    })
+  }
+
+  async #deleteBefore(
+    table: Table,
+    changes: AsyncIterable<RowChange>,
+    version: number,
+    tracking: Tracking | null
+  ): Promise<void> {
+    const order = table.order ?? []
+    const where = order.map((name) => `${quote(name)} IS ?`).join(' AND ')
+    const remove = this.#db.prepare(`DELETE FROM ${quote(table.name)} WHERE ${where}`)
+    const names = [...this.names(table), VERSION_COLUMN]
+    const supersede = tracking
+      ? this.#db.prepare(
+          `INSERT INTO ${quote(tracking.history)} (${list([...names, SUPERSEDED_COLUMN])}) ` +
+            `SELECT ${list(names)}, ${version} FROM ${quote(table.name)} WHERE ${where}`
+        )
+      : null
+    const orderAt = order.map((name) => imageColumns(table).indexOf(name))
+    for await (const { before } of changes) {
+      if (!before) continue
+      const key = orderAt.map((at) => bindable(before[at] as Value))
+      supersede?.run(...key)
+      remove.run(...key)
+    }
+  }
+
+  async #insertAfter(
+    table: Table,
+    changes: AsyncIterable<RowChange>,
+    version: number,
+    tracking: Tracking | null
+  ): Promise<void> {
+    const columns = imageColumns(table)
+    const insert = (slots: string[]) =>
+      this.#db.prepare(
+        `INSERT OR ABORT INTO ${quote(table.name)} (${list([...columns, ...(tracking ? [VERSION_COLUMN] : [])])}) ` +
+          `VALUES (${[...slots, ...(tracking ? [String(version)] : [])].join(', ')})`
+      )
+    const plain = insert(columns.map(() => '?'))
+    for await (const { after } of changes) {
+      if (!after) continue
+      const statement: StatementSync = after.some((value) => value instanceof RawText)
+        ? insert(after.map(slotFor))
+        : plain
+      statement.run(...after.map(bindable))
+    }
+  }
+
+  async foreignKeyViolations(): Promise<string[]> {
+    return this.#read('PRAGMA foreign_key_check').map(
+      (row) => `${row.table}: row ${row.rowid ?? '?'} refers to a row of ${row.parent} that does not exist`
+    )
+  }
+
+  protected async *stream(sql: string, parameters: Value[]): AsyncIterable<Row[]> {
+    const statement = this.#translated(() => prepare(this.#db, sql))
+    let batch: Row[] = []
+    for (const row of statement.iterate(...parameters.map(bindable)) as Iterable<unknown> as Iterable<Row>) {
+      batch.push(row)
+      if (batch.length < BATCH) continue
+      yield batch
+      batch = []
+    }
+    if (batch.length > 0) yield batch
+  }
+
+  /** SQLite cannot switch triggers off: they are taken out and put back in the same transaction. */
+  protected async withoutTriggers<T>(table: Table, work: () => Promise<T>): Promise<T> {
+    const triggers = this.#read(
+      "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE",
+      table.name
+    )
+    for (const trigger of triggers) this.#db.exec(`DROP TRIGGER ${quote(String(trigger.name))}`)
+    const result = await work()
+    for (const trigger of triggers) this.#db.exec(String(trigger.sql))
+    return result
+  }
+
+  #read(sql: string, ...parameters: Value[]): Record<string, Value>[] {
+    return this.#translated(() => {
+      const statement = this.#db.prepare(sql)
+      statement.setReadBigInts(true)
+      return statement.all(...parameters.map(bindable)) as Record<string, Value>[]
+    })
+  }
+
+  #translated<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      throw translate(error, this.database)
+    }
+  }
+}
+
+function prepare(db: DatabaseSync, sql: string): StatementSync {
+  const statement = db.prepare(sql)
+  statement.setReturnArrays(true)
+  statement.setReadBigInts(true)
+  return statement
+}
+
+function readAll(db: DatabaseSync, sql: string, parameters: Bound[]): QueryResult {
+  const statement = prepare(db, sql)
+  const columns = statement.columns().map((column) => column.name)
+  return { columns, rows: statement.all(...parameters) as unknown as Row[] }
+}
+
+function noOrder(table: string): RowbackError {
+  return new RowbackError({
+    code: 'table.no_rowid',
+    message: `The columns of ${table} take all names of SQLite's rowid, so its rows cannot be told apart.`,
+    hint: 'Give the table a primary key, or rename its column rowid, oid or _rowid_.'
+  })
+}

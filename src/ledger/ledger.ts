@@ -1,0 +1,374 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Engine } from '../engines/engine.ts'
+import { ExitCode, RowbackError } from '../errors.ts'
+import { parseAuthor } from '../model/author.ts'
+import type { FailedRow } from '../model/failed-row.ts'
+import type { Row, Value } from '../model/value.ts'
+import type { TableReport, TrackedTable, Version } from '../model/version.ts'
+import { hashVersion } from '../model/version.ts'
+import { controlColumns, createControlTables, readIdentity } from './control-tables.ts'
+
+/** What a run says of itself before it starts. */
+export type VersionHeader = Pick<
+  Version,
+  'kind' | 'strategy' | 'author' | 'description' | 'remarks' | 'tag' | 'targetVersion' | 'sourceName' | 'sourceSha256'
+>
+
+const PAGE = 1000
+const TRANSACTION = { foreignKeys: true }
+
+/** The append-only list of versions, kept beside the data so that an entry and its rows commit together. */
+export class Ledger {
+  readonly #engine: Engine
+  readonly #toolVersion: string
+  #identity: string | null
+
+  private constructor(engine: Engine, toolVersion: string, identity: string | null) {
+    this.#engine = engine
+    this.#toolVersion = toolVersion
+    this.#identity = identity
+  }
+
+  /** @throws RowbackError `control.newer` when a newer rowback made the control tables */
+  static async open(engine: Engine, toolVersion: string): Promise<Ledger> {
+    return new Ledger(engine, toolVersion, await readIdentity(engine))
+  }
+
+  /** Whether this database has a ledger already. */
+  get exists(): boolean {
+    return this.#identity !== null
+  }
+
+  /**
+   * The database's identity; the control tables and the baseline are made on first use.
+   * @param wait for another writer, in milliseconds
+   */
+  async ensure(wait: number, author: string): Promise<string> {
+    if (this.#identity === null) {
+      this.#identity = await this.#engine.transaction({ ...TRANSACTION, wait }, async () => {
+        const already = await readIdentity(this.#engine)
+        if (already) return already
+        const identity = await createControlTables(this.#engine)
+        await this.#recordBaseline(author)
+        return identity
+      })
+    }
+    return this.#identity
+  }
+
+  async #recordBaseline(author: string): Promise<void> {
+    const header: VersionHeader = {
+      kind: 'baseline',
+      strategy: 'snapshot',
+      author: parseAuthor(author),
+      description: 'what was there before the first version',
+      remarks: null,
+      tag: null,
+      targetVersion: null,
+      sourceName: null,
+      sourceSha256: null
+    }
+    await this.#insert(this.#started(0, header))
+    await this.commit(0, { tables: [], anchor: null })
+  }
+
+  /**
+   * Writes the `pending` entry of a run, after marking runs that were interrupted as failed: their transaction never
+   * committed, so they left nothing.
+   * @returns the new version's number and the numbers of the interrupted runs
+   * @throws RowbackError `locked` or `tag.taken`
+   */
+  async begin(header: VersionHeader, wait: number): Promise<{ number: number; interrupted: number[] }> {
+    return this.#engine.transaction({ ...TRANSACTION, wait }, async () => {
+      const interrupted = await this.#resolveInterrupted()
+      if (header.tag !== null) await this.#refuseTakenTag(header.tag)
+      const number = (await this.#lastNumber()) + 1
+      await this.#insert(this.#started(number, header))
+      return { number, interrupted }
+    })
+  }
+
+  /** Marks interrupted runs as failed. @returns their numbers */
+  async recover(wait: number): Promise<number[]> {
+    return this.#engine.transaction({ ...TRANSACTION, wait }, () => this.#resolveInterrupted())
+  }
+
+  async #resolveInterrupted(): Promise<number[]> {
+    const pending = (await this.versions()).filter((version) => version.status === 'pending')
+    for (const version of pending) {
+      await this.#finish({ ...version, status: 'failed', error: 'interrupted; nothing of it was written' })
+    }
+    return pending.map((version) => version.number)
+  }
+
+  /**
+   * Checks, inside the write transaction, that the run is still the one that was announced.
+   * @throws RowbackError `locked` when another process took over meanwhile
+   */
+  async assertPending(number: number): Promise<void> {
+    const version = await this.find(number)
+    if (version?.status === 'pending' && (await this.#lastNumber()) === number) return
+    throw new RowbackError({
+      code: 'locked',
+      message: `Another migration took over while version ${number} was starting.`,
+      hint: 'Try again.',
+      exit: ExitCode.locked
+    })
+  }
+
+  /** Makes a version final, inside the transaction that writes its rows. @returns the entry */
+  async commit(number: number, result: { tables: TableReport[]; anchor: string | null }): Promise<Version> {
+    const version = await this.version(number)
+    return this.#finish({ ...version, ...result, status: 'committed' })
+  }
+
+  /** Records that a run failed, after its transaction was aborted. */
+  async fail(
+    number: number,
+    error: string,
+    tables: TableReport[],
+    failedRows: AsyncIterable<FailedRow>
+  ): Promise<void> {
+    await this.#engine.transaction({ ...TRANSACTION, wait: 60_000 }, async () => {
+      const version = await this.find(number)
+      if (version?.status !== 'pending') return
+      await this.addFailedRows(number, failedRows)
+      await this.#finish({ ...version, status: 'failed', error, tables })
+    })
+  }
+
+  async #finish(version: Version): Promise<Version> {
+    const before = version.number === 0 ? null : await this.#hashBefore(version.number)
+    const chained: Version = { ...version, finishedAt: new Date().toISOString(), previousHash: before, hash: null }
+    const finished: Version = { ...chained, hash: hashVersion(chained) }
+    const columns = controlColumns('rowback_version').slice(1)
+    await this.#engine.run(
+      `UPDATE ${this.#versions} SET ${columns.map((column) => `${this.#engine.quote(column)} = ?`).join(', ')} WHERE version_id = ?`,
+      [...toRow(finished).slice(1), BigInt(version.number)]
+    )
+    return finished
+  }
+
+  async #hashBefore(number: number): Promise<string | null> {
+    const { rows } = await this.#engine.query(
+      `SELECT hash FROM ${this.#versions} WHERE version_id < ? ORDER BY version_id DESC LIMIT 1`,
+      [BigInt(number)]
+    )
+    return (rows[0]?.[0] as string | null | undefined) ?? null
+  }
+
+  /** All entries, the oldest first; empty when the database has no ledger. */
+  async versions(): Promise<Version[]> {
+    if (!(await this.#engine.hasControlTable('rowback_version'))) return []
+    const columns = controlColumns('rowback_version').map((column) => this.#engine.quote(column))
+    const { rows } = await this.#engine.query(`SELECT ${columns.join(', ')} FROM ${this.#versions} ORDER BY version_id`)
+    return rows.map(fromRow)
+  }
+
+  async find(number: number): Promise<Version | undefined> {
+    return (await this.versions()).find((version) => version.number === number)
+  }
+
+  /** @throws RowbackError `version.unknown` */
+  async version(number: number): Promise<Version> {
+    const version = await this.find(number)
+    if (version) return version
+    const last = this.exists ? await this.#lastNumber() : null
+    throw new RowbackError({
+      code: 'version.unknown',
+      message: `There is no version ${number}.`,
+      hint:
+        last === null
+          ? 'Nothing was migrated here yet: rowback migrate FILE -m "..."'
+          : `The versions go from 0 to ${last}; see them with: rowback log`
+    })
+  }
+
+  /** Numbers of entries whose hash does not follow from their content and the entry before. */
+  async brokenLinks(): Promise<number[]> {
+    const versions = (await this.versions()).filter((version) => version.status !== 'pending')
+    return versions
+      .filter(
+        (version, i) =>
+          version.hash !== hashVersion(version) || version.previousHash !== (versions[i - 1]?.hash ?? null)
+      )
+      .map((version) => version.number)
+  }
+
+  async addFailedRows(number: number, failedRows: AsyncIterable<FailedRow>): Promise<void> {
+    const columns = controlColumns('rowback_failed_row')
+    const insert = `INSERT INTO ${this.#failedRows} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`
+    let position = 0n
+    for await (const row of failedRows) {
+      position++
+      const line = row.line === null ? null : BigInt(row.line)
+      await this.#engine.run(insert, [
+        BigInt(number),
+        position,
+        row.table,
+        line,
+        row.column,
+        row.code,
+        row.reason,
+        JSON.stringify(row.raw)
+      ])
+    }
+  }
+
+  /** Streams the failed rows of a version in the order in which they failed. */
+  async *failedRows(number: number): AsyncIterable<FailedRow> {
+    let last = 0n
+    for (;;) {
+      const { rows } = await this.#engine.query(
+        `SELECT position, table_name, line, column_name, code, reason, raw FROM ${this.#failedRows} ` +
+          `WHERE version_id = ? AND position > ? ORDER BY position LIMIT ${PAGE}`,
+        [BigInt(number), last]
+      )
+      for (const [, table, line, column, code, reason, raw] of rows) {
+        yield {
+          table: String(table),
+          line: line === null ? null : Number(line),
+          column: column as string | null,
+          code: code as FailedRow['code'],
+          reason: String(reason),
+          raw: JSON.parse(String(raw)) as FailedRow['raw']
+        }
+      }
+      if (rows.length < PAGE) return
+      last = rows.at(-1)?.[0] as bigint
+    }
+  }
+
+  async addTrackedTable(tracked: TrackedTable): Promise<void> {
+    await this.#engine.run(
+      `INSERT INTO ${this.#engine.controlTable('rowback_table')} (table_name, since, history, ddl) VALUES (?, ?, ?, ?)`,
+      [tracked.table, BigInt(tracked.since), tracked.history, JSON.stringify(tracked.ddl)]
+    )
+  }
+
+  /** Every table that is or was tracked, the oldest first. */
+  async trackedTables(): Promise<TrackedTable[]> {
+    if (!(await this.#engine.hasControlTable('rowback_table'))) return []
+    const { rows } = await this.#engine.query(
+      `SELECT table_name, since, history, ddl FROM ${this.#engine.controlTable('rowback_table')} ORDER BY since, table_name`
+    )
+    return rows.map(([table, since, history, ddl]) => ({
+      table: String(table),
+      since: Number(since),
+      history: String(history),
+      ddl: JSON.parse(String(ddl)) as string[]
+    }))
+  }
+
+  #started(number: number, header: VersionHeader): Version {
+    return {
+      number,
+      uuid: randomUUID(),
+      status: 'pending',
+      ...header,
+      tables: [],
+      anchor: null,
+      error: null,
+      startedAt: new Date().toISOString(),
+      finishedAt: null,
+      host: hostname(),
+      toolVersion: this.#toolVersion,
+      previousHash: null,
+      hash: null
+    }
+  }
+
+  async #insert(version: Version): Promise<void> {
+    const columns = controlColumns('rowback_version').map((column) => this.#engine.quote(column))
+    await this.#engine.run(
+      `INSERT INTO ${this.#versions} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`,
+      toRow(version)
+    )
+  }
+
+  async #lastNumber(): Promise<number> {
+    return Number((await this.#engine.query(`SELECT max(version_id) FROM ${this.#versions}`)).rows[0]?.[0])
+  }
+
+  async #refuseTakenTag(tag: string): Promise<void> {
+    const taken = (await this.versions()).find((version) => version.tag === tag && version.status === 'committed')
+    if (!taken) return
+    throw new RowbackError({
+      code: 'tag.taken',
+      message: `The tag "${tag}" already names version ${taken.number}.`,
+      hint: 'Choose another tag.'
+    })
+  }
+
+  get #versions(): string {
+    return this.#engine.controlTable('rowback_version')
+  }
+
+  get #failedRows(): string {
+    return this.#engine.controlTable('rowback_failed_row')
+  }
+}
+
+function toRow(version: Version): Value[] {
+  return [
+    BigInt(version.number),
+    version.uuid,
+    version.kind,
+    version.status,
+    version.strategy,
+    version.author.given,
+    version.author.name,
+    version.author.email,
+    version.author.alias,
+    version.description,
+    version.remarks,
+    version.tag,
+    version.targetVersion === null ? null : BigInt(version.targetVersion),
+    version.sourceName,
+    version.sourceSha256,
+    JSON.stringify(version.tables),
+    version.anchor,
+    version.error,
+    version.startedAt,
+    version.finishedAt,
+    version.host,
+    version.toolVersion,
+    version.previousHash,
+    version.hash
+  ]
+}
+
+function fromRow(row: Row): Version {
+  const cells = Object.fromEntries(controlColumns('rowback_version').map((name, i) => [name, row[i] ?? null]))
+  const text = (name: string) => cells[name] as string
+  const optional = (name: string) => cells[name] as string | null
+  return {
+    number: Number(cells.version_id),
+    uuid: text('uuid'),
+    kind: text('kind') as Version['kind'],
+    status: text('status') as Version['status'],
+    strategy: text('strategy') as Version['strategy'],
+    author: {
+      given: text('author'),
+      name: optional('author_name'),
+      email: optional('author_email'),
+      alias: optional('author_alias')
+    },
+    description: text('description'),
+    remarks: optional('remarks'),
+    tag: optional('tag'),
+    targetVersion: cells.target_version === null ? null : Number(cells.target_version),
+    sourceName: optional('source_name'),
+    sourceSha256: optional('source_sha256'),
+    tables: JSON.parse(text('tables')) as TableReport[],
+    anchor: optional('anchor'),
+    error: optional('error'),
+    startedAt: text('started_at'),
+    finishedAt: optional('finished_at'),
+    host: text('host'),
+    toolVersion: text('tool_version'),
+    previousHash: optional('previous_hash'),
+    hash: optional('hash')
+  }
+}

@@ -1,0 +1,62 @@
+import type { Table } from '../model/table.ts'
+import type { Run } from '../strategies/run.ts'
+import type { Strategy } from '../strategies/strategy.ts'
+import { assertFit, strategyNamed } from '../strategies/strategy.ts'
+import type { BoundTable } from './bind-table.ts'
+import type { FailurePolicy } from './request.ts'
+import type { OnProgress, WrittenTable } from './write-table.ts'
+import { tableOf, writeTable } from './write-table.ts'
+
+/**
+ * Writes all sources of one version: recovery material first, then table by table.
+ * @throws RowbackError `strategy.unfit` before anything is written
+ */
+export async function migrateTables(
+  run: Run,
+  strategy: Strategy,
+  bounds: readonly BoundTable[],
+  policy: FailurePolicy,
+  onProgress: OnProgress
+): Promise<WrittenTable[]> {
+  const existing = bounds.filter((bound) => bound.table !== null).map((bound) => tableOf(run, bound))
+  for (const bound of bounds) {
+    if (bound.table) assertFit(fitFor(run, strategy, bound.table), tableOf(run, bound), bound.mode, run)
+  }
+  await strategy.prepare(run, uniqueTables(existing))
+  for (const bound of bounds) if (bound.definition) await makeTable(run, strategy, bound)
+  const written: WrittenTable[] = []
+  for (const bound of bounds) {
+    const table = tableOf(run, bound)
+    const result = await writeTable(run, asItIs(bound, table), table, policy, onProgress)
+    if (bound.definition) result.report.created = true
+    written.push(result)
+  }
+  return written
+}
+
+/** A table that is tracked keeps its history whatever the strategy of the version, so it must fit that too. */
+function fitFor(run: Run, strategy: Strategy, table: Table): Strategy {
+  return run.live.tracked.has(table.name) ? strategyNamed('incremental') : strategy
+}
+
+async function makeTable(run: Run, strategy: Strategy, bound: BoundTable): Promise<void> {
+  if (run.table(bound.name) || bound.definition === null) return
+  await run.engine.createTable(bound.definition)
+  await run.reread()
+  assertFit(strategy, tableOf(run, bound), bound.mode, run)
+  await strategy.prepareNew(run, tableOf(run, bound))
+  await run.reread()
+}
+
+/** The bound columns with the types that the table really has: those of a new table are the database's choice. */
+function asItIs(bound: BoundTable, table: Table): BoundTable {
+  const columns = bound.columns.map((column) => {
+    const real = table.columns.find((candidate) => candidate.name === column.target.name) ?? column.target
+    return { ...column, target: { ...real, nullable: real.nullable && column.target.nullable } }
+  })
+  return { ...bound, columns }
+}
+
+function uniqueTables(tables: Table[]): Table[] {
+  return [...new Map(tables.map((table) => [table.name, table])).values()]
+}

@@ -1,0 +1,73 @@
+/** What a column can hold, in words that every engine shares. Lengths of text are in characters (code points). */
+export type ColumnType =
+  | { kind: 'integer'; min: bigint; max: bigint }
+  | { kind: 'decimal'; precision: number; scale: number }
+  | { kind: 'double' }
+  | { kind: 'boolean' }
+  | { kind: 'text'; maxLength: number | null }
+  | { kind: 'date' }
+  | { kind: 'datetime' }
+  | { kind: 'time' }
+  | { kind: 'blob' }
+  | { kind: 'json' }
+
+export interface Column {
+  name: string
+  type: ColumnType
+  /** The type as the database declares it, for people: `VARCHAR(64)`. */
+  declared: string
+  nullable: boolean
+  hasDefault: boolean
+  /** Computed by the database; never written. */
+  generated: boolean
+}
+
+export interface ForeignKey {
+  /** The table that holds the reference. */
+  table: string
+  columns: string[]
+  parentTable: string
+  parentColumns: string[]
+  onDelete: string
+  onUpdate: string
+  /** Checked only when the transaction commits. */
+  deferred: boolean
+}
+
+export interface Table {
+  name: string
+  /** All columns in their order, bookkeeping left out. */
+  columns: Column[]
+  /** The columns that tell one row from every other: the primary key, else a unique key without NULLs; null when there is none. */
+  key: string[] | null
+  /** All unique keys, the primary key first. */
+  uniqueKeys: string[][]
+  /** The columns in whose order rows are read, compared and restored; never NULL, unique together; null when there are none. */
+  order: string[] | null
+  /** Set when `order` is one column that `SELECT *` does not show, as SQLite's rowid. */
+  hiddenOrder: boolean
+  foreignKeys: ForeignKey[]
+  /** Foreign keys of other tables (and of this one) that point here. */
+  referencedBy: ForeignKey[]
+  triggers: string[]
+  /** Statements that make the table anew: the table itself first, then its indexes and triggers. */
+  ddl: string[]
+}
+
+/** A table to be made, as inferred from a source. */
+export interface TableDefinition {
+  name: string
+  columns: { name: string; type: ColumnType; nullable: boolean }[]
+  key: string[] | null
+}
+
+/** The columns that a source may write. */
+export function writableColumns(table: Table): Column[] {
+  return table.columns.filter((column) => !column.generated)
+}
+
+/** Column names of a stored row: the hidden order column first, then every column that can be written back. */
+export function imageColumns(table: Table): string[] {
+  const names = writableColumns(table).map((column) => column.name)
+  return table.hiddenOrder && table.order ? [...table.order, ...names] : names
+}

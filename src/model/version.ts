@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto'
+import type { Author } from './author.ts'
+import type { WriteCounts, WriteMode } from './change.ts'
+
+export type VersionKind = 'baseline' | 'migrate' | 'rollback' | 'revert' | 'exec'
+export type VersionStatus = 'pending' | 'committed' | 'failed'
+export type StrategyName = 'snapshot' | 'incremental'
+
+/** What a version did to one table. */
+export interface TableReport extends WriteCounts {
+  table: string
+  /** Rows of the source, good and bad. */
+  read: number
+  failed: number
+  /** How a migration wrote; absent from rollbacks. */
+  mode?: WriteMode
+  key?: string[] | null
+  /** The version made the table, or took it away. */
+  created?: boolean
+  dropped?: boolean
+  /** The history table, where the table was tracked. */
+  history?: string
+}
+
+/** One immutable, numbered entry of the ledger. */
+export interface Version {
+  number: number
+  uuid: string
+  kind: VersionKind
+  status: VersionStatus
+  strategy: StrategyName
+  author: Author
+  description: string
+  remarks: string | null
+  tag: string | null
+  /** Of a rollback or revert: the version it leads to or takes back. */
+  targetVersion: number | null
+  sourceName: string | null
+  sourceSha256: string | null
+  tables: TableReport[]
+  /** The full backup taken just before this version. */
+  anchor: string | null
+  error: string | null
+  /** ISO 8601, UTC. */
+  startedAt: string
+  finishedAt: string | null
+  host: string
+  toolVersion: string
+  previousHash: string | null
+  hash: string | null
+}
+
+/**
+ * The hash that chains a finished version to the one before it: an altered, removed or reordered entry shows.
+ * @returns SHA-256 in hex over all fields but the hash itself
+ */
+export function hashVersion(version: Version): string {
+  const { hash: _own, ...content } = version
+  return createHash('sha256').update(canonicalJson(content)).digest('hex')
+}
+
+/** JSON with keys in alphabetical order, so that equal content gives equal text. */
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, item: unknown) =>
+    item !== null && typeof item === 'object' && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : item
+  )
+}
+
+/** A table that keeps its superseded rows, from the version that began to track it. */
+export interface TrackedTable {
+  table: string
+  since: number
+  history: string
+  /** Statements that make the table as it was without bookkeeping. */
+  ddl: string[]
+}

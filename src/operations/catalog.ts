@@ -1,0 +1,29 @@
+import { diff } from './diff.ts'
+import { init } from './init.ts'
+import { inspect } from './inspect.ts'
+import { log } from './log.ts'
+import { migrate } from './migrate.ts'
+import type { Operation } from './operation.ts'
+import { query } from './query.ts'
+import { recover } from './recover.ts'
+import { retry } from './retry.ts'
+import { rollback } from './rollback.ts'
+import { rows } from './rows.ts'
+import { show } from './show.ts'
+import { status } from './status.ts'
+
+/** Every verb, in the order in which a newcomer meets them. Each face is made from this list. */
+export const catalog = [
+  init,
+  inspect,
+  migrate,
+  log,
+  show,
+  rows,
+  retry,
+  diff,
+  query,
+  rollback,
+  status,
+  recover
+] as unknown as readonly Operation[]

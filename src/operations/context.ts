@@ -1,0 +1,60 @@
+import type { Config } from '../config.ts'
+import type { Engine } from '../engines/engine.ts'
+import { usageError } from '../errors.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { OnProgress } from '../migrate/write-table.ts'
+import { Repository } from '../store/repository.ts'
+import type { LiveState, Session } from '../strategies/session.ts'
+import { readLiveState } from '../strategies/session.ts'
+
+/** What an operation works with; made by whoever opened the target. */
+export class Context {
+  readonly engine: Engine
+  readonly ledger: Ledger
+  readonly config: Config
+  readonly onProgress: OnProgress
+
+  constructor(engine: Engine, ledger: Ledger, config: Config, onProgress: OnProgress) {
+    this.engine = engine
+    this.ledger = ledger
+    this.config = config
+    this.onProgress = onProgress
+  }
+
+  /** Everything that making a version takes; control tables and repository are made on first use. */
+  async session(wait: number): Promise<Session> {
+    const identity = await this.ledger.ensure(wait, this.config.author)
+    return {
+      engine: this.engine,
+      ledger: this.ledger,
+      repository: await Repository.open(this.config.repository, identity)
+    }
+  }
+
+  /** The repository for reading; null where nothing was migrated yet. */
+  async repository(): Promise<Repository | null> {
+    if (!this.ledger.exists) return null
+    return Repository.open(this.config.repository, await this.ledger.ensure(0, this.config.author))
+  }
+
+  liveState(): Promise<LiveState> {
+    return readLiveState(this.engine, this.ledger)
+  }
+
+  /**
+   * The number of the version that a user names by number or tag.
+   * @throws RowbackError `version.unknown`
+   */
+  async versionNumber(reference: string): Promise<number> {
+    if (/^\d+$/.test(reference)) return (await this.ledger.version(Number(reference))).number
+    const tagged = (await this.ledger.versions()).find(
+      (version) => version.tag === reference && version.status === 'committed'
+    )
+    if (tagged) return tagged.number
+    throw usageError(
+      'version.unknown',
+      `There is no version "${reference}".`,
+      'Name a version by its number or tag; see them with: rowback log'
+    )
+  }
+}

@@ -1,0 +1,41 @@
+import { z } from 'zod'
+import type { OptionMeta } from './operation.ts'
+
+function named<T extends z.ZodType>(schema: T, description: string, meta: OptionMeta = {}): T {
+  return schema.meta({ description, ...meta }) as T
+}
+
+/** A version by number or tag. */
+export const versionReference = (description: string) =>
+  named(z.union([z.string().min(1), z.int().min(0)]).transform(String), description, { placeholder: 'VERSION' })
+
+export const text = (description: string, placeholder: string, meta: OptionMeta = {}) =>
+  named(z.string().min(1), description, { placeholder, ...meta })
+
+export const flag = (description: string) => named(z.boolean().default(false), description)
+
+/** `a,b` or a list. */
+export const names = (description: string, placeholder: string) =>
+  named(
+    z
+      .union([z.string().transform((list) => list.split(',').map((name) => name.trim())), z.array(z.string())])
+      .pipe(z.array(z.string().min(1)).min(1)),
+    description,
+    { placeholder }
+  )
+
+export const count = (description: string) =>
+  named(z.coerce.number().pipe(z.int().min(0)), description, { placeholder: 'N' })
+
+/** Who makes a version and why; the same for every operation that makes one. */
+export const authorship = {
+  author: text('who does this: "NAME <EMAIL>", an e-mail address or an alias', 'WHO').optional(),
+  remarks: text('anything else worth knowing', 'TEXT').optional(),
+  tag: text('a name for the version, to be used instead of its number', 'TAG')
+    .regex(/^(?!\d+$)[^\s]+$/, 'a tag has no blanks and is not a number')
+    .optional()
+}
+
+export const wait = named(z.coerce.number().min(0).default(5), 'how long to wait for another migration to finish', {
+  placeholder: 'SECONDS'
+})

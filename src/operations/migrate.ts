@@ -1,0 +1,292 @@
+import { extname, relative } from 'node:path'
+import { z } from 'zod'
+import { ExitCode, usageError } from '../errors.ts'
+import type { VersionHeader } from '../ledger/ledger.ts'
+import type { BoundTable } from '../migrate/bind-table.ts'
+import { bindTable } from '../migrate/bind-table.ts'
+import { failedRowsCsv, failedRowsFileName } from '../migrate/failed-rows-csv.ts'
+import { migrateTables } from '../migrate/migrate-tables.ts'
+import { readPlanFile } from '../migrate/plan-file.ts'
+import type { FailurePolicy, TableRequest } from '../migrate/request.ts'
+import { parseMaxFailed } from '../migrate/request.ts'
+import type { SampleChange, WrittenTable } from '../migrate/write-table.ts'
+import { parseAuthor } from '../model/author.ts'
+import { WRITE_MODES } from '../model/change.ts'
+import { toJson } from '../model/value.ts'
+import type { StrategyName } from '../model/version.ts'
+import { openSource } from '../sources/open.ts'
+import type { Source } from '../sources/source.ts'
+import type { Repository } from '../store/repository.ts'
+import type { RunResult } from '../strategies/run.ts'
+import { rehearse, runVersion } from '../strategies/run.ts'
+import { strategyNamed } from '../strategies/strategy.ts'
+import type { Context } from './context.ts'
+import { authorship, flag, names, text, wait } from './inputs.ts'
+import { operation } from './operation.ts'
+import type { TableJson, VersionJson } from './version-json.ts'
+import { versionJson } from './version-json.ts'
+
+const input = z.object({
+  source: text(
+    'a CSV, TSV, JSON or NDJSON file (also .gz and .zst), - for standard input, or a plan file (.yaml)',
+    'SOURCE'
+  ),
+  description: text('what this migration is; a plan file may say it', 'TEXT', { short: 'm' }).optional(),
+  table: text('the table to write; the name of the file when left out', 'TABLE').optional(),
+  key: names('the columns by which rows are found; the primary key when left out', 'COLUMN[,COLUMN]').optional(),
+  mode: z
+    .enum(WRITE_MODES)
+    .meta({ description: 'how rows are written: upsert when there is a key, else insert' })
+    .optional(),
+  create: flag('make the table from the source if it is missing'),
+  strategy: z
+    .enum(['snapshot', 'incremental'])
+    .meta({ description: 'how the version can be taken back: snapshot unless rowback.yaml says otherwise' })
+    .optional(),
+  onFailure: z
+    .enum(['skip', 'abort'])
+    .default('skip')
+    .meta({ description: 'what failed rows do: skip leaves them out, abort leaves everything out' }),
+  maxFailed: text('fail as a whole when more rows than this fail', 'N|P%')
+    .refine((limit) => parseMaxFailed(limit) !== null, 'write a number of rows, or a percentage such as 5%')
+    .optional(),
+  dryRun: flag('say what would happen and change nothing'),
+  delimiter: text('what separates the cells of a CSV; detected when left out', 'CHARACTER').optional(),
+  quote: text('what encloses cells of a CSV; detected when left out', 'CHARACTER').optional(),
+  encoding: text('the encoding of the source, such as gbk; detected when left out', 'NAME').optional(),
+  header: z
+    .boolean()
+    .meta({ description: 'whether the first line of a CSV names its columns; detected when left out' })
+    .optional(),
+  wait,
+  ...authorship
+})
+
+export interface MigrateOutput extends Omit<VersionJson, 'version' | 'status' | 'tables'> {
+  /** Null after a rehearsal. */
+  version: number | null
+  status: VersionJson['status'] | 'dry-run'
+  tables: (TableJson & { failedRows: string | null })[]
+  /** The file of the failed rows, to be corrected and submitted again; the first one where several tables have one. */
+  failedRows: string | null
+  /** What was detected and decided, in sentences. */
+  notes: string[]
+  /** After a rehearsal: some of the changes. */
+  sample?: {
+    table: string
+    columns: string[]
+    changes: { key: unknown[]; before: unknown[] | null; after: unknown[] | null }[]
+  }[]
+}
+
+export const migrate = operation({
+  name: 'migrate',
+  summary: 'load a file into a table, as a new version',
+  details: `Rows that fail are left out and reported, each with its line, column, code and reason; the others are written in
+one transaction together with the version. Rows whose content is the same already are not written.
+
+Modes: insert adds rows; upsert adds and updates them by key; update changes rows that are there; delete takes away
+the rows that the source names; mirror is upsert and also takes away rows that the source does not have; replace makes
+the whole table what the source says.
+
+A plan file (.yaml) loads several tables as one version, with rules for columns: from, type, trim, required, maxLength,
+min, max, pattern, map, default, formats.`,
+  example: 'rowback migrate customers.csv --table customers --key id -m "Q3 customers"',
+  positional: ['source'],
+  input,
+  makesDatabase: true,
+  exitCode: (output: MigrateOutput) =>
+    output.tables.some((table) => table.failed > 0) ? ExitCode.someRowsFailed : ExitCode.done,
+  async run(context, options): Promise<MigrateOutput> {
+    const job = await readJob(context, options)
+    const sources: Source[] = []
+    try {
+      const bounds = await bindAll(context, job.requests, sources)
+      const notes = bounds.flatMap((bound) => [`${bound.source.name}: ${bound.source.summary}`, ...bound.notes])
+      const prepared: Prepared = { ...job, bounds, notes }
+      return options.dryRun ? await rehearseMigration(context, prepared) : await makeVersion(context, prepared)
+    } finally {
+      for (const source of sources) await source.close()
+    }
+  }
+})
+
+interface Job {
+  requests: TableRequest[]
+  header: VersionHeader
+  policy: FailurePolicy
+  wait: number
+}
+
+interface Prepared extends Job {
+  bounds: BoundTable[]
+  notes: string[]
+}
+
+async function readJob(context: Context, options: z.output<typeof input>): Promise<Job> {
+  const isPlan = ['.yaml', '.yml'].includes(extname(options.source).toLowerCase())
+  const plan = isPlan ? readPlanFile(options.source) : null
+  const description = options.description ?? plan?.description
+  if (!description) {
+    throw usageError('description.missing', 'A migration needs a description.', 'Say what it is: -m "Q3 customers"')
+  }
+  const strategy: StrategyName = options.strategy ?? context.config.strategy ?? 'snapshot'
+  return {
+    requests: plan
+      ? plan.requests.map((request) => ({ ...request, create: request.create || options.create }))
+      : [requestFrom(options, context)],
+    header: {
+      kind: 'migrate',
+      strategy,
+      author: parseAuthor(options.author ?? plan?.author ?? context.config.author),
+      description,
+      remarks: options.remarks ?? plan?.remarks ?? null,
+      tag: options.tag ?? plan?.tag ?? null,
+      targetVersion: null,
+      sourceName: null,
+      sourceSha256: null
+    },
+    policy: { onFailure: options.onFailure, maxFailed: options.maxFailed ? parseMaxFailed(options.maxFailed) : null },
+    wait: options.wait * 1000
+  }
+}
+
+function requestFrom(options: z.output<typeof input>, context: Context): TableRequest {
+  const { source, table, key, mode, create, delimiter, quote, encoding, header } = options
+  if (source === '-' && !table) {
+    throw usageError(
+      'table.unnamed',
+      'Standard input has no name that could name the table.',
+      'Name it with --table TABLE.'
+    )
+  }
+  return {
+    source,
+    table: table ?? null,
+    key: key ?? null,
+    mode: mode ?? null,
+    create: create || context.config.targetIsDefault,
+    columns: null,
+    options: {
+      ...(delimiter !== undefined && { delimiter }),
+      ...(quote !== undefined && { quote }),
+      ...(encoding !== undefined && { encoding }),
+      ...(header !== undefined && { header })
+    }
+  }
+}
+
+async function bindAll(context: Context, requests: TableRequest[], sources: Source[]): Promise<BoundTable[]> {
+  const { tables } = await context.liveState()
+  const bounds: BoundTable[] = []
+  for (const request of requests) {
+    const wanted = request.table
+      ? tables.find((table) => table.name.toLowerCase() === request.table?.toLowerCase())
+      : undefined
+    const expectedColumns = wanted?.columns.map((column) => column.name)
+    const source = await openSource(request.source, { ...request.options, ...(expectedColumns && { expectedColumns }) })
+    sources.push(source)
+    bounds.push(await bindTable(context.engine, tables, request, source))
+  }
+  return bounds
+}
+
+async function makeVersion(context: Context, job: Prepared): Promise<MigrateOutput> {
+  const session = await context.session(job.wait)
+  const written: WrittenTable[] = []
+  const header = { ...job.header, ...sourceIdentity(job.bounds) }
+  const result = await runVersion(session, header, { wait: job.wait, foreignKeys: true }, async (run) => {
+    written.push(
+      ...(await migrateTables(run, strategyNamed(header.strategy), job.bounds, job.policy, context.onProgress))
+    )
+    return written.map((table) => table.report)
+  })
+  try {
+    const files = await writeFailedRows(result, session.repository, job.bounds)
+    const notes = [...interruptedNotes(result.interrupted), ...job.notes, ...written.flatMap((table) => table.notes)]
+    const version = versionJson(result.version)
+    return { ...version, tables: withFiles(version.tables, files), failedRows: [...files.values()][0] ?? null, notes }
+  } finally {
+    result.failed.close()
+  }
+}
+
+function sourceIdentity(bounds: BoundTable[]): Pick<VersionHeader, 'sourceName' | 'sourceSha256'> {
+  const sources = [...new Map(bounds.map((bound) => [bound.source.name, bound.source])).values()]
+  return {
+    sourceName: sources.map((source) => source.name).join(', '),
+    sourceSha256: sources.map((source) => source.sha256).join(',')
+  }
+}
+
+/** What to say of runs that were found interrupted. */
+export function interruptedNotes(interrupted: readonly number[]): string[] {
+  return interrupted.map(
+    (number) => `Version ${number} had been interrupted; nothing of it was written. It is marked as failed.`
+  )
+}
+
+async function writeFailedRows(
+  result: RunResult,
+  repository: Repository,
+  bounds: BoundTable[]
+): Promise<Map<string, string>> {
+  const files = new Map<string, string>()
+  for (const bound of bounds) {
+    if (result.failed.of(bound.name) === 0 || files.has(bound.name)) continue
+    const csv = failedRowsCsv(bound.source.columns, bound.name, result.failed.rows())
+    const path = await repository.putFailedRows(failedRowsFileName(result.version.number, bound.name), csv)
+    files.set(bound.name, relative(process.cwd(), path))
+  }
+  return files
+}
+
+function withFiles(tables: TableJson[], files: Map<string, string>): MigrateOutput['tables'] {
+  return tables.map((table) => ({ ...table, failedRows: files.get(table.table) ?? null }))
+}
+
+async function rehearseMigration(context: Context, job: Prepared): Promise<MigrateOutput> {
+  const live = await context.liveState()
+  const startedAt = new Date().toISOString()
+  const { result, failed } = await rehearse(context.engine, live, { wait: job.wait, foreignKeys: true }, (run) =>
+    migrateTables(run, strategyNamed(job.header.strategy), job.bounds, job.policy, context.onProgress)
+  )
+  failed.close()
+  const header = { ...job.header, ...sourceIdentity(job.bounds) }
+  const finishedAt = new Date().toISOString()
+  const never = {
+    number: 0,
+    uuid: '',
+    status: 'pending',
+    anchor: null,
+    error: null,
+    host: '',
+    toolVersion: '',
+    previousHash: null,
+    hash: null
+  } as const
+  const version = versionJson({
+    ...never,
+    ...header,
+    tables: result.map((table) => table.report),
+    startedAt,
+    finishedAt
+  })
+  return {
+    ...version,
+    version: null,
+    status: 'dry-run',
+    tables: withFiles(version.tables, new Map()),
+    failedRows: null,
+    notes: [...job.notes, ...result.flatMap((table) => table.notes)],
+    sample: job.bounds.map((bound, i) => ({
+      table: bound.name,
+      columns: bound.columns.map((column) => column.target.name),
+      changes: (result[i]?.sample ?? []).map(sampleJson)
+    }))
+  }
+}
+
+function sampleJson({ key, before, after }: SampleChange) {
+  return { key: key.map(toJson), before: before?.map(toJson) ?? null, after: after?.map(toJson) ?? null }
+}

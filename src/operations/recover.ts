@@ -1,0 +1,22 @@
+import { z } from 'zod'
+import { wait } from './inputs.ts'
+import { operation } from './operation.ts'
+
+export interface RecoverOutput {
+  /** Runs that were found interrupted and are now marked as failed; they left nothing. */
+  recovered: number[]
+}
+
+export const recover = operation({
+  name: 'recover',
+  summary: 'mark interrupted runs as failed',
+  details: `A run that was killed left nothing: its rows and its entry commit in one transaction. Its entry stays pending until the
+next migration, or this command, marks it.`,
+  example: 'rowback recover',
+  positional: [],
+  input: z.object({ wait }),
+  makesDatabase: false,
+  async run(context, options): Promise<RecoverOutput> {
+    return { recovered: context.ledger.exists ? await context.ledger.recover(options.wait * 1000) : [] }
+  }
+})

@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import { RowbackError, usageError } from '../errors.ts'
+import { authorship, flag, text, versionReference, wait } from './inputs.ts'
+import type { MigrateOutput } from './migrate.ts'
+import { migrate } from './migrate.ts'
+import { operation } from './operation.ts'
+
+export const retry = operation({
+  name: 'retry',
+  summary: 'submit the corrected failed rows of a version, as a new version',
+  details: `The file is the one that the migration wrote under .rowback/failed, corrected; its columns _line, _column, _code and
+_reason are left out. Rows go into the same table by the same key; of mirror and replace only the upsert is repeated.`,
+  example: 'rowback retry 3 .rowback/failed/3-customers.csv -m "corrected"',
+  positional: ['version', 'file'],
+  input: z.object({
+    version: versionReference('the version whose rows failed'),
+    file: text('the corrected rows', 'FILE'),
+    description: text('what was corrected; made from the version when left out', 'TEXT', { short: 'm' }).optional(),
+    table: text('the table, where the version wrote several', 'TABLE').optional(),
+    dryRun: flag('say what would happen and change nothing'),
+    wait,
+    ...authorship
+  }),
+  makesDatabase: false,
+  ...(migrate.exitCode && { exitCode: migrate.exitCode }),
+  async run(context, options): Promise<MigrateOutput> {
+    const version = await context.ledger.version(await context.versionNumber(options.version))
+    const reports = version.tables.filter((report) => options.table === undefined || report.table === options.table)
+    const [report] = reports
+    if (version.kind !== 'migrate' || !report) {
+      throw new RowbackError({
+        code: 'retry.nothing',
+        message: `Version ${version.number} did not load ${options.table ?? 'a file'}.`,
+        hint: 'Choose the version whose rows failed; see them with: rowback log'
+      })
+    }
+    if (reports.length > 1) {
+      throw usageError(
+        'retry.table',
+        `Version ${version.number} wrote several tables.`,
+        `Say which: --table ${reports.map((other) => other.table).join(' | --table ')}`
+      )
+    }
+    const { table, mode, key } = report
+    const repeated = mode === 'mirror' || mode === 'replace' ? (key ? 'upsert' : 'insert') : mode
+    return migrate.run(
+      context,
+      migrate.input.parse({
+        source: options.file,
+        table,
+        mode: repeated,
+        key: key ?? undefined,
+        strategy: version.strategy,
+        description: options.description ?? `retry of the failed rows of version ${version.number}`,
+        author: options.author,
+        remarks: options.remarks,
+        tag: options.tag,
+        dryRun: options.dryRun,
+        wait: options.wait
+      })
+    )
+  }
+})

@@ -1,0 +1,146 @@
+import { z } from 'zod'
+import { RowbackError } from '../errors.ts'
+import type { VersionHeader } from '../ledger/ledger.ts'
+import { parseAuthor } from '../model/author.ts'
+import type { TableReport } from '../model/version.ts'
+import { headOf } from '../strategies/lifetimes.ts'
+import { findRoute, rollBack } from '../strategies/rollback.ts'
+import { describeRoute } from '../strategies/route.ts'
+import { rehearse, runVersion } from '../strategies/run.ts'
+import type { LiveState } from '../strategies/session.ts'
+import type { Context } from './context.ts'
+import { authorship, flag, text, versionReference, wait } from './inputs.ts'
+import { interruptedNotes } from './migrate.ts'
+import { operation } from './operation.ts'
+import type { TableJson, VersionJson } from './version-json.ts'
+import { tableJson, versionJson } from './version-json.ts'
+
+const input = z.object({
+  version: versionReference('the version to go back (or forward) to; 0 is what was there before the first'),
+  description: text('why; "rollback to N" when left out', 'TEXT', { short: 'm' }).optional(),
+  dryRun: flag('say what would happen and change nothing'),
+  yes: flag('overwrite rows that others changed in tables that no version wrote'),
+  wait,
+  ...authorship
+})
+
+export interface RollbackOutput extends Omit<VersionJson, 'version' | 'status'> {
+  version: number | null
+  status: VersionJson['status'] | 'dry-run'
+  /** How each table gets there, in words. */
+  route: string[]
+  notes: string[]
+}
+
+export const rollback = operation({
+  name: 'rollback',
+  summary: 'bring the data back to what an earlier version left, as a new version',
+  details: `The present state is backed up first (snapshot) or kept in history (incremental), so that a rollback can itself be
+rolled back: history is never rewritten. A table that a later version made is dropped; going forward again makes it anew.`,
+  example: 'rowback rollback 6 -m "the Q3 file was wrong"',
+  positional: ['version'],
+  input,
+  makesDatabase: false,
+  async run(context, options): Promise<RollbackOutput> {
+    const to = await context.versionNumber(options.version)
+    const live = await context.liveState()
+    assertReachable(live, to)
+    const header = headerFor(context, options, live, to)
+    const route = (await findRoute(live, await context.repository(), to)).tables.map(describeRoute)
+    return options.dryRun
+      ? rehearseRollback(context, header, live, to, route)
+      : makeVersion(context, header, options, to, route)
+  }
+})
+
+function assertReachable(live: LiveState, to: number): void {
+  const version = live.versions.find((entry) => entry.number === to)
+  if (version?.status !== 'committed') {
+    throw new RowbackError({
+      code: 'version.failed',
+      message: `Version ${to} left nothing: it is ${version?.status ?? 'unknown'}.`,
+      hint: `Go to the version before it: rowback rollback ${Math.max(0, to - 1)}`
+    })
+  }
+  if (to === headOf(live.versions)) {
+    throw new RowbackError({
+      code: 'rollback.head',
+      message: `Version ${to} is the head: the data already is what it left.`,
+      hint: 'Choose an earlier version; see them with: rowback log'
+    })
+  }
+}
+
+function headerFor(context: Context, options: z.output<typeof input>, live: LiveState, to: number): VersionHeader {
+  const latest = live.versions.findLast((version) => version.status === 'committed' && version.kind !== 'baseline')
+  return {
+    kind: 'rollback',
+    strategy: context.config.strategy ?? latest?.strategy ?? 'snapshot',
+    author: parseAuthor(options.author ?? context.config.author),
+    description: options.description ?? `rollback to ${to}`,
+    remarks: options.remarks ?? null,
+    tag: options.tag ?? null,
+    targetVersion: to,
+    sourceName: null,
+    sourceSha256: null
+  }
+}
+
+async function makeVersion(
+  context: Context,
+  header: VersionHeader,
+  options: z.output<typeof input>,
+  to: number,
+  route: string[]
+): Promise<RollbackOutput> {
+  const waitMs = options.wait * 1000
+  const session = await context.session(waitMs)
+  const result = await runVersion(session, header, { wait: waitMs, foreignKeys: false }, (run) =>
+    rollBack(run, session.repository, {
+      to,
+      alwaysBackUp: header.strategy === 'snapshot',
+      overwriteDrift: options.yes
+    })
+  )
+  result.failed.close()
+  return { ...versionJson(result.version), route, notes: interruptedNotes(result.interrupted) }
+}
+
+async function rehearseRollback(
+  context: Context,
+  header: VersionHeader,
+  live: LiveState,
+  to: number,
+  route: string[]
+): Promise<RollbackOutput> {
+  const repository = await context.repository()
+  const startedAt = new Date().toISOString()
+  const { result, failed } = await rehearse<TableReport[]>(
+    context.engine,
+    live,
+    { wait: 0, foreignKeys: false },
+    (run) => rollBack(run, repository, { to, alwaysBackUp: false, overwriteDrift: true })
+  )
+  failed.close()
+  const tables: TableJson[] = result.map(tableJson)
+  const { sourceName: _name, sourceSha256: _hash, ...shown } = header
+  return {
+    ...shown,
+    version: null,
+    status: 'dry-run',
+    uuid: '',
+    source: null,
+    tables,
+    anchor: null,
+    error: null,
+    startedAt,
+    finishedAt: new Date().toISOString(),
+    durationMs: null,
+    host: '',
+    toolVersion: '',
+    previousHash: null,
+    hash: null,
+    route,
+    notes: []
+  }
+}

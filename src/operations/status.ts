@@ -1,0 +1,52 @@
+import { z } from 'zod'
+import { ExitCode } from '../errors.ts'
+import { headOf } from '../strategies/lifetimes.ts'
+import { operation } from './operation.ts'
+import type { VersionJson } from './version-json.ts'
+import { versionJson } from './version-json.ts'
+
+export interface StatusOutput {
+  database: string
+  engine: string
+  /** The newest version that left something; null where nothing was migrated yet. */
+  head: VersionJson | null
+  versions: number
+  tables: { table: string; rows: number; tracked: boolean }[]
+  /** Runs that did not end; the next one marks them as failed, or `recover` does. */
+  interrupted: VersionJson[]
+  /** Versions whose entry in the ledger was altered. */
+  alteredVersions: number[]
+}
+
+export const status = operation({
+  name: 'status',
+  summary: 'where the database stands: head, tables, interrupted runs, and whether the ledger is whole',
+  details: '',
+  example: 'rowback status',
+  positional: [],
+  input: z.object({}),
+  makesDatabase: false,
+  exitCode: (output: StatusOutput) => (output.interrupted.length > 0 ? ExitCode.interrupted : ExitCode.done),
+  async run(context): Promise<StatusOutput> {
+    const { engine, ledger } = context
+    const live = await context.liveState()
+    const head = live.versions.find((version) => version.number === headOf(live.versions))
+    const tables: StatusOutput['tables'] = []
+    for (const table of live.tables) {
+      tables.push({
+        table: table.name,
+        rows: await engine.countRows(table.name),
+        tracked: live.tracked.has(table.name)
+      })
+    }
+    return {
+      database: engine.database,
+      engine: engine.product,
+      head: head ? versionJson(head) : null,
+      versions: live.versions.length,
+      tables,
+      interrupted: live.versions.filter((version) => version.status === 'pending').map(versionJson),
+      alteredVersions: ledger.exists ? await ledger.brokenLinks() : []
+    }
+  }
+})

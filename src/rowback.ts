@@ -1,0 +1,151 @@
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+import type { Config, ConfigOverrides } from './config.ts'
+import { loadConfig } from './config.ts'
+import { openEngine } from './engines/registry.ts'
+import { RowbackError, usageError } from './errors.ts'
+import { Ledger } from './ledger/ledger.ts'
+import type { OnProgress } from './migrate/write-table.ts'
+import type { FailedRow } from './model/failed-row.ts'
+import { Context } from './operations/context.ts'
+import { diff } from './operations/diff.ts'
+import { log } from './operations/log.ts'
+import type { MigrateOutput } from './operations/migrate.ts'
+import { migrate } from './operations/migrate.ts'
+import type { Operation } from './operations/operation.ts'
+import { query } from './operations/query.ts'
+import { rollback } from './operations/rollback.ts'
+import type { SucceededRow } from './operations/rows.ts'
+import { succeededRows } from './operations/rows.ts'
+import { show } from './operations/show.ts'
+import { status } from './operations/status.ts'
+
+/** The version of this program. */
+export const TOOL_VERSION: string = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+).version
+
+export interface OpenOptions extends ConfigOverrides {
+  /** Called as rows move, for a progress bar. */
+  onProgress?: OnProgress
+}
+
+/**
+ * Opens a database.
+ * @param options what is left out comes from the environment and `rowback.yaml`, as on the command line
+ * @throws RowbackError when the target cannot be opened, or a newer rowback made its control tables
+ */
+export async function open(options: OpenOptions = {}): Promise<Rowback> {
+  const config = loadConfig(options)
+  const engine = openEngine(config.target)
+  try {
+    const ledger = await Ledger.open(engine, TOOL_VERSION)
+    return new Rowback(new Context(engine, ledger, config, options.onProgress ?? (() => {})))
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
+}
+
+type Input<O> = O extends Operation<infer I, unknown> ? z.input<I> : never
+type Output<O> = O extends Operation<z.ZodObject, infer R> ? R : never
+
+/** A database whose migrations are versions. Close it when done. */
+export class Rowback {
+  readonly #context: Context
+
+  constructor(context: Context) {
+    this.#context = context
+  }
+
+  get config(): Config {
+    return this.#context.config
+  }
+
+  /**
+   * Runs any operation of the catalog.
+   * @throws RowbackError `input.invalid` for input that does not fit, and what the operation throws
+   */
+  async run<I extends z.ZodObject, O>(operation: Operation<I, O>, input: unknown): Promise<O> {
+    if (this.#context.engine.isNew && !operation.makesDatabase && !this.#context.ledger.exists) throw this.#missing()
+    const parsed = operation.input.safeParse(input)
+    if (parsed.success) return operation.run(this.#context, parsed.data)
+    throw usageError('input.invalid', z.prettifyError(parsed.error), `See: rowback ${operation.name} --help`)
+  }
+
+  #missing(): RowbackError {
+    return new RowbackError({
+      code: 'target.missing',
+      message: this.config.targetIsDefault
+        ? 'There is no rowback.db here, and no target was named.'
+        : `There is no database ${this.#context.engine.database}.`,
+      hint: 'Name one with --target URL, or load a first file: rowback migrate FILE -m "..."'
+    })
+  }
+
+  /** Loads a file into a table, as a new version. */
+  async migrate(options: Input<typeof migrate>): Promise<MigratedVersion> {
+    return new MigratedVersion(this.#context, await this.run(migrate, options))
+  }
+
+  /** Brings the data back to what an earlier version left, as a new version. */
+  rollback(
+    version: number | string,
+    options: Omit<Input<typeof rollback>, 'version'> = {}
+  ): Promise<Output<typeof rollback>> {
+    return this.run(rollback, { ...options, version })
+  }
+
+  /** The versions, newest first. */
+  async log(): Promise<Output<typeof log>['versions']> {
+    return (await this.run(log, {})).versions
+  }
+
+  show(version: number | string): Promise<Output<typeof show>> {
+    return this.run(show, { version })
+  }
+
+  /** What changed between two versions; the head when `to` is left out. */
+  diff(from: number | string, to?: number | string, options: { table?: string } = {}): Promise<Output<typeof diff>> {
+    return this.run(diff, { ...options, from, ...(to !== undefined && { to }) })
+  }
+
+  query(sql: string): Promise<Output<typeof query>> {
+    return this.run(query, { sql })
+  }
+
+  status(): Promise<Output<typeof status>> {
+    return this.run(status, {})
+  }
+
+  async close(): Promise<void> {
+    await this.#context.engine.close()
+  }
+}
+
+/** A migration that was made a version. */
+export class MigratedVersion {
+  /** Null after a rehearsal. */
+  readonly number: number | null
+  readonly tables: MigrateOutput['tables']
+  /** The whole answer, as `--json` prints it. */
+  readonly json: MigrateOutput
+  readonly #context: Context
+
+  constructor(context: Context, json: MigrateOutput) {
+    this.#context = context
+    this.json = json
+    this.number = json.version
+    this.tables = json.tables
+  }
+
+  /** Streams the rows that were not written, with the reason of each. */
+  async *failedRows(): AsyncIterable<FailedRow> {
+    if (this.number !== null) yield* this.#context.ledger.failedRows(this.number)
+  }
+
+  /** Streams the rows that were inserted, updated or deleted. */
+  async *succeededRows(): AsyncIterable<SucceededRow> {
+    if (this.number !== null) yield* succeededRows(this.#context, await this.#context.ledger.version(this.number))
+  }
+}

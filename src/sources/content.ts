@@ -1,0 +1,184 @@
+import { ExitCode, RowbackError } from '../errors.ts'
+import { passOver } from './bytes.ts'
+import { type Compression, detectCompression } from './compression.ts'
+import { countUtf8, type Encoding, encodingFromHead, isMostlyUtf8, isUtf16, type Utf8Count } from './encoding.ts'
+import { guessEncoding } from './guess-encoding.ts'
+import type { Input } from './input.ts'
+import { nulError, refuseKnownBinary } from './magic.ts'
+import { sourceError } from './source-error.ts'
+import { decoderFor } from './text.ts'
+import { sequenceKeeper, utf8Checker } from './utf8.ts'
+
+/** A piece of the text, of any length; line ends and surrogate pairs may be cut. */
+export interface TextWindow {
+  text: string
+  /** Bytes of the input read so far. */
+  bytesRead: number
+}
+
+/** An input that was looked through once: what it is, and its text as often as needed. */
+export interface Content {
+  name: string
+  sha256: string
+  bytes: number
+  encoding: Encoding
+  compression: Compression | null
+  /**
+   * The whole text from the beginning.
+   * @throws RowbackError `source.changed` at the end, when these were not the bytes that were looked through
+   */
+  windows(): AsyncGenerator<TextWindow>
+}
+
+export interface ExamineOptions {
+  encoding?: string | undefined
+  windowBytes: number
+  signal?: AbortSignal | undefined
+}
+
+const HEAD_BYTES = 64 * 1024
+const SAMPLE_BYTES = 128 * 1024
+const NEWLINE = 0x0a
+
+/**
+ * Reads the whole input once: hash, size, encoding.
+ * @throws RowbackError `source.empty`, `source.binary`, `source.damaged`, `source.encoding`, `source.unreadable`
+ */
+export async function examine(input: Input, options: ExamineOptions): Promise<Content> {
+  const compression = await detectCompression(input.path, input.name)
+  const pass = () => passOver(input.path, { compression, chunkBytes: options.windowBytes, signal: options.signal })
+  const survey = await lookThrough(pass(), input.name, options.encoding)
+  const encoding = survey.encoding ?? (await encodingFromAll(pass().chunks, input.name))
+
+  async function* windows(): AsyncGenerator<TextWindow> {
+    const decode = decoderFor(encoding)
+    const reading = pass()
+    for await (const chunk of reading.chunks) yield { text: decode(chunk, false), bytesRead: reading.consumed() }
+    const rest = decode(Buffer.alloc(0), true)
+    if (rest !== '') yield { text: rest, bytesRead: reading.consumed() }
+    if (reading.digest() !== survey.sha256) throw changedError(input.name)
+  }
+
+  return { name: input.name, sha256: survey.sha256, bytes: survey.bytes, encoding, compression, windows }
+}
+
+interface Survey {
+  sha256: string
+  bytes: number
+  /** Null when it is neither marked nor UTF-8. */
+  encoding: Encoding | null
+}
+
+async function lookThrough(pass: ReturnType<typeof passOver>, name: string, wanted?: string): Promise<Survey> {
+  const { head, chunks } = await withHead(pass.chunks)
+  if (head.length === 0) throw emptyError(name)
+  refuseKnownBinary(head, name)
+  const known = encodingFromHead(head, wanted)
+  const mayHaveNuls = isUtf16(known)
+  const isUtf8 = utf8Checker()
+  let offset = 0
+  for await (const chunk of chunks) {
+    const nul = mayHaveNuls ? -1 : chunk.indexOf(0)
+    if (nul !== -1) {
+      await chunks.return(undefined)
+      throw nulError(name, offset + nul)
+    }
+    isUtf8(chunk, false)
+    offset += chunk.length
+  }
+  const valid = isUtf8(Buffer.alloc(0), true)
+  return { sha256: pass.digest(), bytes: pass.consumed(), encoding: settle(known, valid) }
+}
+
+function settle(known: Encoding | null, validUtf8: boolean): Encoding | null {
+  const encoding = known ?? (validUtf8 ? { label: 'utf-8', bom: 0, sound: false } : null)
+  return encoding?.label === 'utf-8' ? { ...encoding, sound: validUtf8 } : encoding
+}
+
+/** Reads ahead until there is enough to tell what it is, and gives all chunks again from the first. */
+async function withHead(
+  chunks: AsyncGenerator<Buffer>
+): Promise<{ head: Buffer; chunks: AsyncGenerator<Buffer, void, void> }> {
+  const parts: Buffer[] = []
+  let length = 0
+  while (length < HEAD_BYTES) {
+    const next = await chunks.next()
+    if (next.done) break
+    parts.push(Buffer.from(next.value))
+    length += next.value.length
+  }
+  const head = Buffer.concat(parts)
+  async function* all(): AsyncGenerator<Buffer, void, void> {
+    try {
+      if (head.length > 0) yield head
+      yield* chunks
+    } finally {
+      await chunks.return(undefined)
+    }
+  }
+  return { head, chunks: all() }
+}
+
+/** A second look at bytes that are not UTF-8 as a whole: UTF-8 with bad bytes, or what their lines tell. */
+async function encodingFromAll(chunks: AsyncGenerator<Buffer>, name: string): Promise<Encoding> {
+  const count: Utf8Count = { valid: 0, invalid: 0 }
+  const keep = sequenceKeeper()
+  const sampler = new NonAsciiLines()
+  for await (const chunk of chunks) {
+    countUtf8(keep(chunk, false), count)
+    sampler.add(chunk)
+    if (sampler.isFull() && count.invalid > SAMPLE_BYTES && !isMostlyUtf8(count)) break
+  }
+  countUtf8(keep(Buffer.alloc(0), true), count)
+  const label = isMostlyUtf8(count) ? 'utf-8' : guessEncoding(sampler.sample(), name)
+  return { label, bom: 0, sound: false }
+}
+
+/** Collects lines that hold non-ASCII bytes: whole lines, because multi-byte characters only align from a line's start. */
+class NonAsciiLines {
+  #lines: Buffer[] = []
+  #size = 0
+  #open: Buffer = Buffer.alloc(0)
+
+  add(chunk: Buffer): void {
+    if (this.isFull()) return
+    const bytes = Buffer.concat([this.#open, chunk])
+    let from = 0
+    for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, from)) {
+      this.#take(bytes.subarray(from, end + 1))
+      from = end + 1
+    }
+    this.#open = Buffer.from(bytes.subarray(from))
+    // A file without line ends: its start must do.
+    if (this.#open.length > SAMPLE_BYTES) this.#take(this.#open)
+  }
+
+  isFull(): boolean {
+    return this.#size >= SAMPLE_BYTES
+  }
+
+  sample(): Buffer {
+    this.#take(this.#open)
+    return Buffer.concat(this.#lines)
+  }
+
+  #take(line: Buffer): void {
+    if (this.isFull() || line.every((byte) => byte < 0x80)) return
+    this.#lines.push(Buffer.from(line))
+    this.#size += line.length
+  }
+}
+
+/** The error for an input without any text. */
+export function emptyError(name: string): RowbackError {
+  return sourceError('source.empty', `${name} is empty.`, 'Check that the program that writes it has done so.')
+}
+
+function changedError(name: string): RowbackError {
+  return new RowbackError({
+    code: 'source.changed',
+    message: `${name} changed while it was being read: its SHA-256 is not the one it had when it was opened.`,
+    hint: 'Wait until it is written completely, then start again.',
+    exit: ExitCode.failed
+  })
+}

@@ -1,0 +1,140 @@
+import { usageError } from '../errors.ts'
+import { type CsvRecord, CsvRecords } from './csv-records.ts'
+import type { Dialect } from './csv-scan.ts'
+import type { SourceOptions } from './source.ts'
+
+const DELIMITERS = ['\t', ';', '|', ',']
+const QUOTES = ['"', "'"]
+/** A delimiter counts when at least this share of the records has the same number of cells. */
+const CONSISTENT = 0.6
+
+/** How a sample reads with one delimiter and quote. */
+interface Trial {
+  delimiter: string
+  quote: string
+  records: CsvRecord[]
+  broken: number
+  /** The most frequent number of cells, and the share of records that have it. */
+  width: number
+  share: number
+}
+
+/**
+ * Finds out how a CSV file is written, as far as the options do not say.
+ * @param sample the beginning of the text; its last line may be cut
+ * @param preferred a delimiter that the file's name promises
+ * @throws RowbackError `source.delimiter` or `source.quote` (usage) for characters that cannot be one
+ */
+export function detectDialect(sample: string, options: SourceOptions, preferred?: string): Dialect {
+  const delimiter = options.delimiter === undefined ? undefined : checkedDelimiter(options.delimiter)
+  const quote = options.quote === undefined ? undefined : checkedQuote(options.quote, delimiter)
+  const quotes = quote === undefined ? QUOTES.filter((q) => q !== delimiter) : [quote]
+  const delimiters = (delimiter === undefined ? DELIMITERS : [delimiter]).filter((d) => d !== quote)
+  const trialsOf = (q: string) =>
+    delimiters.map((d) => tryOut(sample, { delimiter: d, quote: q, newline: newlineOf(sample, q) }))
+
+  const [usual = '"', unusual] = quotes
+  const best = bestTrial(trialsOf(usual), options.expectedColumns, preferred)
+  const chosen =
+    unusual && !opensCells(sample, best)
+      ? quotedByApostrophe(sample, best, trialsOf(unusual), options, preferred)
+      : best
+  return { delimiter: chosen.delimiter, quote: chosen.quote, newline: newlineOf(sample, chosen.quote) }
+}
+
+/** Line ends within quotes say nothing. */
+function newlineOf(sample: string, quote: string): Dialect['newline'] {
+  const unquoted =
+    quote === '"' || quote === "'" ? sample.replaceAll(new RegExp(`${quote}[^${quote}]*${quote}`, 'g'), '') : sample
+  return !unquoted.includes('\n') && unquoted.includes('\r') ? '\r' : '\n'
+}
+
+function tryOut(sample: string, dialect: Dialect): Trial {
+  const { good, broken } = new CsvRecords(dialect, 0, Number.POSITIVE_INFINITY).push(
+    withLineEnd(sample, dialect.newline)
+  )
+  const { width, share } = usualWidth(good)
+  return { delimiter: dialect.delimiter, quote: dialect.quote, records: good, broken: broken.length, width, share }
+}
+
+// A sample of a single line must give a record, too.
+function withLineEnd(sample: string, newline: string): string {
+  return sample.includes(newline) ? sample : sample + newline
+}
+
+/** The number of cells that most records have; of the first when there is no such number. */
+export function usualWidth(records: CsvRecord[]): { width: number; share: number } {
+  const counts = new Map<number, number>()
+  for (const { cells } of records) counts.set(cells.length, (counts.get(cells.length) ?? 0) + 1)
+  let width = records[0]?.cells.length ?? 0
+  for (const [cells, count] of counts) if (count > (counts.get(width) ?? 0)) width = cells
+  return { width, share: records.length === 0 ? 0 : (counts.get(width) ?? 0) / records.length }
+}
+
+function bestTrial(trials: Trial[], expected: string[] = [], preferred?: string): Trial {
+  const promised = trials.find((t) => t.delimiter === preferred && t.width > 1)
+  if (promised) return promised
+  const named = maxBy(trials, (t) => expectedCells(t, expected))
+  if (named && expectedCells(named, expected) > 1) return named
+  const viable = trials.filter((t) => t.width > 1 && t.share >= CONSISTENT)
+  const candidates = viable.filter((t) => !(t.delimiter === ',' && viable.length > 1 && onlyDecimalCommas(t)))
+  const consistent = maxBy(candidates, (t) => Math.round(t.share * 20) * 1000 + t.width)
+  if (consistent) return consistent
+  const widest = maxBy(trials, (t) => t.records[0]?.cells.length ?? 0)
+  const hasCells = widest && (widest.records[0]?.cells.length ?? 0) > 1
+  return (hasCells ? widest : trials.at(-1)) as Trial
+}
+
+function expectedCells(trial: Trial, expected: string[]): number {
+  const names = new Set(expected.map((name) => name.toLowerCase()))
+  return trial.records[0]?.cells.filter((cell) => names.has(cell.trim().toLowerCase())).length ?? 0
+}
+
+/** Whether each comma could be that of a number like `1,5`, as in `1,5;2,5`. */
+function onlyDecimalCommas(trial: Trial): boolean {
+  return trial.records.every(({ cells }) =>
+    cells.slice(1).every((cell, i) => /\d$/.test(cells[i] ?? '') && /^\d/.test(cell))
+  )
+}
+
+function opensCells(sample: string, { delimiter, quote }: Trial): boolean {
+  return sample.startsWith(quote) || ['\n', '\r', delimiter].some((before) => sample.includes(before + quote))
+}
+
+/** Apostrophes quote only when every cell that begins with one is well-formed that way. */
+function quotedByApostrophe(
+  sample: string,
+  usual: Trial,
+  trials: Trial[],
+  options: SourceOptions,
+  preferred?: string
+): Trial {
+  const best = bestTrial(trials, options.expectedColumns, preferred)
+  const complete = best.broken === 0 && best.records.length > 0 && best.share >= usual.share
+  const cells = usual.records.flatMap((record) => record.cells)
+  const wholeCells = cells.some((cell) => /^'.*'$/s.test(cell.trimEnd()))
+  return complete && wholeCells && opensCells(sample, best) ? best : usual
+}
+
+function checkedDelimiter(given: string): string {
+  const delimiter = given === '\\t' || given.toLowerCase() === 'tab' ? '\t' : given
+  if (delimiter === '' || /[\r\n"\ufeff]/.test(delimiter)) {
+    throw usageError('source.delimiter', `${JSON.stringify(given)} cannot separate cells.`, 'Use , ; | or tab.')
+  }
+  return delimiter
+}
+
+function checkedQuote(given: string, delimiter?: string): string {
+  // No text has NUL characters, so that nothing is quoted.
+  if (given === '' || given === 'none') return '\0'
+  if (given.length !== 1 || /[\r\n\ufeff]/.test(given) || given === delimiter) {
+    throw usageError('source.quote', `${JSON.stringify(given)} cannot quote cells.`, 'Use " or \' or none.')
+  }
+  return given
+}
+
+function maxBy<T>(items: T[], score: (item: T) => number): T | undefined {
+  let best: T | undefined
+  for (const item of items) if (best === undefined || score(item) > score(best)) best = item
+  return best
+}

@@ -1,0 +1,39 @@
+import { sourceError } from './source-error.ts'
+
+const NUMBER = /^[+-]?(\d+([.,]\d+)?|\.\d+)(e[+-]?\d+)?$/i
+const ISO_DATE = /^\d{4}-\d{2}-\d{2}([T ].*)?$/
+
+/**
+ * Whether the first line names the columns: for sure when it has a name of the table, not when a cell is empty, a
+ * number or a date, or appears twice.
+ */
+export function isHeader(firstCells: string[], expectedColumns: string[] = []): boolean {
+  const cells = firstCells.map((cell) => cell.trim())
+  const expected = new Set(expectedColumns.map((name) => name.toLowerCase()))
+  if (cells.some((cell) => expected.has(cell.toLowerCase()))) return true
+  if (cells.some((cell) => cell === '' || NUMBER.test(cell) || ISO_DATE.test(cell))) return false
+  return new Set(cells).size === cells.length
+}
+
+/**
+ * The names in a header line; an empty one is called after its position.
+ * @throws RowbackError `source.header` when a name appears twice
+ */
+export function headerNames(cells: string[], line: number): string[] {
+  const names = cells.map((cell, i) => cell.trim() || `column${i + 1}`)
+  const twice = [...new Set(names.filter((name, i) => names.indexOf(name) !== i))]
+  if (twice.length > 0) {
+    throw sourceError(
+      'source.header',
+      `The header on line ${line} has a name more than once: ${twice.map((name) => `"${name}"`).join(', ')}.`,
+      'Give each column a name of its own, or say --no-header if the line is a row.'
+    )
+  }
+  return names
+}
+
+/** Names for a file without a header: the table's, in order, when it has as many columns. */
+export function namesWithoutHeader(width: number, expectedColumns: string[] = []): string[] {
+  if (expectedColumns.length === width) return [...expectedColumns]
+  return Array.from({ length: width }, (_, i) => `column${i + 1}`)
+}

@@ -1,0 +1,49 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+
+/**
+ * Writes one repository file so that a crash leaves either nothing or the whole file: temporary file, write,
+ * read back, fsync, rename. The rename itself is durable after {@link syncDirectory} on the file's folder.
+ * The order is that of restic's local backend (`internal/backend/local/local.go`, Save).
+ *
+ * @param path where the file shall stand
+ * @param temporary folder on the same file system for the unfinished file
+ * @param content the bytes, or the text in pieces
+ * @param check throws when the bytes read back are not what was meant; left out for text in pieces
+ * @throws whatever the file system throws (ENOSPC, EROFS, ...); no file then stands at `path`
+ */
+export async function writeDurably(
+  path: string,
+  temporary: string,
+  content: Uint8Array | AsyncIterable<string>,
+  check?: (readBack: Buffer) => void | Promise<void>
+): Promise<void> {
+  await mkdir(temporary, { recursive: true })
+  await mkdir(dirname(path), { recursive: true })
+  const unfinished = join(temporary, randomUUID())
+  try {
+    const file = await open(unfinished, 'wx')
+    try {
+      await file.writeFile(content)
+      await check?.(await readFile(unfinished))
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(unfinished, path)
+  } catch (error) {
+    await rm(unfinished, { force: true })
+    throw error
+  }
+}
+
+/** Makes the renames into a folder durable. */
+export async function syncDirectory(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}

@@ -1,0 +1,160 @@
+import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { ExitCode, RowbackError, usageError } from '../errors.ts'
+import { syncDirectory, writeDurably } from './atomic-file.ts'
+import type { Manifest } from './manifest.ts'
+import { manifestSchema } from './manifest.ts'
+import { damaged, ObjectStore } from './objects.ts'
+
+const FORMAT = 1
+const formatSchema = z.object({ format: z.int(), hash: z.string(), repository: z.string(), database: z.string() })
+
+/** The backup repository: a folder of full backups of one database. See docs/architecture.md for its layout. */
+export class Repository {
+  readonly root: string
+  readonly #objects: ObjectStore
+  #manifests: Map<string, Manifest> = new Map()
+
+  private constructor(root: string) {
+    this.root = root
+    this.#objects = new ObjectStore(root)
+  }
+
+  /**
+   * Opens the folder, making it on first use.
+   * @param database identity of the database; a repository serves one
+   * @throws RowbackError `repository.other_database`, `repository.newer` or `backup.damaged`
+   */
+  static async open(root: string, database: string): Promise<Repository> {
+    const repository = new Repository(resolve(root))
+    const path = join(repository.root, 'format.json')
+    if (!existsSync(path)) await repository.#initialise(path, database)
+    const format = await readJson(path, formatSchema)
+    if (format.format > FORMAT) {
+      throw usageError(
+        'repository.newer',
+        `The backup repository ${root} was made by a newer rowback (format ${format.format}, this one knows ${FORMAT}).`,
+        'Install the newer rowback: npm install -g rowback@latest'
+      )
+    }
+    if (format.database !== database) {
+      throw usageError(
+        'repository.other_database',
+        `The backup repository ${root} belongs to another database.`,
+        'Give this database a repository of its own with --repository DIR, or move the old folder away.'
+      )
+    }
+    return repository
+  }
+
+  async #initialise(path: string, database: string): Promise<void> {
+    const format = { format: FORMAT, hash: 'sha256', repository: randomUUID(), database }
+    await this.#writeJson(path, JSON.stringify(format, null, 2))
+    await syncDirectory(this.root)
+  }
+
+  /**
+   * Stores rows as one object.
+   * @returns the object's name and uncompressed length
+   */
+  async putRows(lines: readonly string[]): Promise<{ object: string; bytes: number; added: number }> {
+    const bytes = Buffer.from(lines.length === 0 ? '' : `${lines.join('\n')}\n`)
+    const object = ObjectStore.hash(bytes)
+    const added = await this.#objects.put(object, bytes)
+    return { object, bytes: bytes.length, added }
+  }
+
+  /** The name that {@link putRows} would give these rows, without storing them. */
+  static nameOf(lines: readonly string[]): string {
+    return ObjectStore.hash(lines.length === 0 ? '' : `${lines.join('\n')}\n`)
+  }
+
+  /**
+   * The rows of an object, as canonical lines.
+   * @throws RowbackError `backup.damaged`
+   */
+  async lines(object: string): Promise<string[]> {
+    const text = (await this.#objects.get(object)).toString('utf8')
+    return text === '' ? [] : text.slice(0, -1).split('\n')
+  }
+
+  /**
+   * Makes a backup complete: every object it names is durable and proven before the manifest is written.
+   * @returns the manifest's identity, to be kept in the ledger
+   */
+  async putManifest(manifest: Omit<Manifest, 'sequence' | 'format'>): Promise<string> {
+    await this.#objects.sync()
+    const sequence = ((await this.#manifestNames()).at(-1)?.sequence ?? 0) + 1
+    const text = JSON.stringify(manifestSchema.parse({ format: FORMAT, sequence, ...manifest }))
+    const name = `${String(sequence).padStart(6, '0')}-${ObjectStore.hash(text)}`
+    await this.#writeJson(join(this.root, 'manifests', `${name}.json`), text)
+    await syncDirectory(join(this.root, 'manifests'))
+    await syncDirectory(this.root)
+    return name
+  }
+
+  /**
+   * Reads a full backup's manifest and proves it by the hash in its name.
+   * @throws RowbackError `backup.damaged` (exit code 7) when it is missing or altered
+   */
+  async manifest(name: string): Promise<Manifest> {
+    const known = this.#manifests.get(name)
+    if (known) return known
+    const path = join(this.root, 'manifests', `${name}.json`)
+    if (!existsSync(path)) {
+      throw new RowbackError({
+        code: 'backup.missing',
+        message: `The backup ${name} is not in the repository ${this.root}.`,
+        hint: 'Name the folder that holds it with --repository DIR.',
+        exit: ExitCode.backupDamaged
+      })
+    }
+    const text = await readFile(path, 'utf8')
+    if (ObjectStore.hash(text) !== name.slice(name.indexOf('-') + 1)) throw damaged(path, 'was altered')
+    const manifest = manifestSchema.parse(JSON.parse(text))
+    this.#manifests.set(name, manifest)
+    return manifest
+  }
+
+  /** The newest manifest, whose chunk bounds the next backup reuses; null in an empty repository. */
+  async latestManifest(): Promise<Manifest | null> {
+    const latest = (await this.#manifestNames()).at(-1)
+    return latest ? this.manifest(latest.name) : null
+  }
+
+  /**
+   * Writes the file in which a user corrects failed rows.
+   * @returns its path
+   */
+  async putFailedRows(fileName: string, csv: AsyncIterable<string>): Promise<string> {
+    const path = join(this.root, 'failed', fileName)
+    await writeDurably(path, join(this.root, 'tmp'), csv)
+    return path
+  }
+
+  async #manifestNames(): Promise<{ name: string; sequence: number }[]> {
+    const folder = join(this.root, 'manifests')
+    if (!existsSync(folder)) return []
+    return (await readdir(folder))
+      .filter((file) => file.endsWith('.json'))
+      .map((file) => ({ name: file.slice(0, -'.json'.length), sequence: Number.parseInt(file, 10) }))
+      .sort((a, b) => a.sequence - b.sequence)
+  }
+
+  async #writeJson(path: string, text: string): Promise<void> {
+    await writeDurably(path, join(this.root, 'tmp'), Buffer.from(text), (readBack) => {
+      if (readBack.toString('utf8') !== text) throw damaged(path, 'was not written as meant')
+    })
+  }
+}
+
+async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+  try {
+    return schema.parse(JSON.parse(await readFile(path, 'utf8')))
+  } catch (error) {
+    throw damaged(path, 'cannot be read', error)
+  }
+}

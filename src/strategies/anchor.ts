@@ -1,0 +1,152 @@
+import type { Engine } from '../engines/engine.ts'
+import { RowbackError } from '../errors.ts'
+import type { Table } from '../model/table.ts'
+import { imageColumns } from '../model/table.ts'
+import type { Row } from '../model/value.ts'
+import { encodeRow } from '../model/value.ts'
+import type { ChunkReference, Manifest, TableManifest } from '../store/manifest.ts'
+import { boundFromJson, boundToJson } from '../store/manifest.ts'
+import type { Repository } from '../store/repository.ts'
+
+/** Rows of one chunk, uncompressed: small enough that a local change costs little, large enough to compress well. */
+const TARGET_BYTES = 1 << 20
+/** Neighbours smaller than this are joined, so that deletions do not leave a litter of tiny chunks. */
+const SMALL_BYTES = TARGET_BYTES / 8
+const IN_FLIGHT = 4
+
+/**
+ * Backs up all tables in full, inside the transaction that will change them. Chunk bounds are taken from the newest
+ * backup, so that an unchanged range of rows is the same object and costs nothing.
+ * @param state the version whose state this is
+ * @returns the backup's identity
+ * @throws RowbackError `backup.incomplete` when the rows read are not all rows, or `backup.damaged`
+ */
+export async function takeAnchor(
+  engine: Engine,
+  repository: Repository,
+  tables: Table[],
+  state: number,
+  database: string
+): Promise<string> {
+  const parent = await repository.latestManifest()
+  const manifests: TableManifest[] = []
+  for (const table of tables) manifests.push(await backUpTable(engine, repository, table, parent))
+  return repository.putManifest({
+    database,
+    engine: engine.name,
+    takenAt: new Date().toISOString(),
+    state,
+    tables: manifests
+  })
+}
+
+async function backUpTable(
+  engine: Engine,
+  repository: Repository,
+  table: Table,
+  parent: Manifest | null
+): Promise<TableManifest> {
+  const columns = imageColumns(table)
+  const writer = new ChunkWriter(repository)
+  const bounds = knownBounds(table, columns, parent)
+  for (let i = 0; i < bounds.length; i++) {
+    const from = bounds[i] ?? null
+    const to = bounds[i + 1] ?? null
+    writer.beginRange(from, to === null)
+    await writeRange(engine, table, columns, { from, to }, writer)
+  }
+  const chunks = await writer.end()
+  const rows = chunks.reduce((sum, chunk) => sum + chunk.rows, 0)
+  const counted = await engine.countRows(table.name)
+  if (rows !== counted) {
+    throw new RowbackError({
+      code: 'backup.incomplete',
+      message: `The backup of ${table.name} read ${rows} rows where the table has ${counted}.`,
+      hint: 'Check the table and its indexes for damage (SQLite: PRAGMA integrity_check).'
+    })
+  }
+  const { name, order, hiddenOrder, key, ddl } = table
+  return { name, columns, order, hiddenOrder, key, ddl, rows, chunks }
+}
+
+async function writeRange(
+  engine: Engine,
+  table: Table,
+  columns: string[],
+  range: { from: Row | null; to: Row | null },
+  writer: ChunkWriter
+): Promise<void> {
+  const orderAt = (table.order ?? []).map((name) => columns.indexOf(name))
+  for await (const batch of engine.readRows(table, range)) {
+    for (const row of batch) {
+      if (writer.isFull) await writer.cut(orderAt.map((at) => row[at] ?? null))
+      writer.add(encodeRow(row))
+    }
+  }
+}
+
+/** Where the newest backup cut this table; only when its rows had the same columns in the same order. */
+function knownBounds(table: Table, columns: string[], parent: Manifest | null): (Row | null)[] {
+  const before = parent?.tables.find((candidate) => candidate.name === table.name)
+  const same =
+    before &&
+    sameNames(before.columns, columns) &&
+    sameNames(before.order ?? [], table.order ?? []) &&
+    before.chunks.length > 0
+  return same ? before.chunks.map((chunk) => boundFromJson(chunk.from)) : [null]
+}
+
+function sameNames(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((name, i) => name === b[i])
+}
+
+/** Gathers encoded rows into chunks that follow each other without gap: each begins where the one before ends. */
+class ChunkWriter {
+  readonly #repository: Repository
+  readonly #chunks: Promise<ChunkReference>[] = []
+  #from: Row | null = null
+  #lines: string[] = []
+  #length = 0
+  #limit = TARGET_BYTES
+
+  constructor(repository: Repository) {
+    this.#repository = repository
+  }
+
+  get isFull(): boolean {
+    return this.#length >= this.#limit
+  }
+
+  /** Goes on with the next range of the parent's; the last one grows at its end and is cut sooner. */
+  beginRange(from: Row | null, isLast: boolean): void {
+    if (from !== null && this.#length >= SMALL_BYTES) this.#emit(from)
+    this.#limit = isLast ? TARGET_BYTES : 2 * TARGET_BYTES
+  }
+
+  add(line: string): void {
+    this.#lines.push(line)
+    this.#length += line.length + 1
+  }
+
+  async cut(from: Row): Promise<void> {
+    this.#emit(from)
+    if (this.#chunks.length >= IN_FLIGHT) await this.#chunks.at(-IN_FLIGHT)
+  }
+
+  #emit(next: Row): void {
+    this.#chunks.push(this.#store(this.#from, this.#lines))
+    this.#from = next
+    this.#lines = []
+    this.#length = 0
+  }
+
+  async #store(from: Row | null, lines: string[]): Promise<ChunkReference> {
+    const { object, bytes } = await this.#repository.putRows(lines)
+    return { from: boundToJson(from), rows: lines.length, bytes, object }
+  }
+
+  async end(): Promise<ChunkReference[]> {
+    if (this.#lines.length > 0 || this.#chunks.length === 0) this.#chunks.push(this.#store(this.#from, this.#lines))
+    return Promise.all(this.#chunks)
+  }
+}

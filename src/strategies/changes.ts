@@ -1,0 +1,205 @@
+import type { Engine, Tracking } from '../engines/engine.ts'
+import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engines/engine.ts'
+import type { RowChange } from '../model/change.ts'
+import type { Table } from '../model/table.ts'
+import { writableColumns } from '../model/table.ts'
+import type { Row } from '../model/value.ts'
+import { encodeRow } from '../model/value.ts'
+import type { TrackedTable } from '../model/version.ts'
+import type { Manifest, TableManifest } from '../store/manifest.ts'
+import type { Repository } from '../store/repository.ts'
+import { anchorFor, trackedAt } from './lifetimes.ts'
+import type { LiveState } from './session.ts'
+import type { TableImage } from './table-image.ts'
+import { diffImages, liveImage, noImage, stateImage, storedImage, withoutHiddenOrder } from './table-image.ts'
+
+/** What changed in one table between two states. */
+export interface TableChanges {
+  table: string
+  /** Of the rows of every change. */
+  columns: string[]
+  /** The columns that tell rows apart; all of them where there is no key. */
+  key: string[]
+  changes: () => AsyncIterable<RowChange>
+}
+
+/** Where the rows of a table in some state can be read. */
+type Place =
+  | { kind: 'none' }
+  | { kind: 'live'; table: Table }
+  | { kind: 'stored'; stored: TableManifest }
+  | { kind: 'tracked'; tracked: TrackedTable; table: Table; tracking: Tracking }
+
+/**
+ * Compares the states that two versions left, table by table, reading only what can differ.
+ * @param only compares this table alone; null compares all
+ */
+export async function compareStates(
+  engine: Engine,
+  live: LiveState,
+  repository: Repository | null,
+  from: number,
+  to: number,
+  only: string | null
+): Promise<TableChanges[]> {
+  const before = await StateReader.open(engine, live, repository, from)
+  const after = await StateReader.open(engine, live, repository, to)
+  const names = [...new Set([...before.names(), ...after.names()])].filter(
+    (name) => only === null || name.toLowerCase() === only.toLowerCase()
+  )
+  const compared: TableChanges[] = []
+  for (const name of names.sort()) {
+    const changes = comparePlaces(engine, repository, name, await before.find(name), await after.find(name), from, to)
+    if (changes) compared.push(changes)
+  }
+  return compared
+}
+
+/** Finds each table as it was in one state: its history, a full backup, or the live rows. */
+class StateReader {
+  readonly #engine: Engine
+  readonly #live: LiveState
+  readonly #tracked: Map<string, TrackedTable>
+  readonly #stored: Manifest | null
+
+  private constructor(engine: Engine, live: LiveState, tracked: Map<string, TrackedTable>, stored: Manifest | null) {
+    this.#engine = engine
+    this.#live = live
+    this.#tracked = tracked
+    this.#stored = stored
+  }
+
+  static async open(engine: Engine, live: LiveState, repository: Repository | null, at: number): Promise<StateReader> {
+    const anchor = anchorFor(live.versions, at)
+    const stored = anchor && repository ? await repository.manifest(anchor) : null
+    return new StateReader(engine, live, trackedAt(live.everTracked, live.versions, at), stored)
+  }
+
+  names(): string[] {
+    const untracked = this.#stored?.tables ?? this.#live.tables.filter((table) => !this.#live.tracked.has(table.name))
+    return [...this.#tracked.keys(), ...untracked.map((table) => table.name)]
+  }
+
+  async find(name: string): Promise<Place> {
+    const tracked = this.#tracked.get(name)
+    if (tracked) return this.#findTracked(tracked)
+    if (this.#stored) {
+      const stored = this.#stored.tables.find((table) => table.name === name)
+      return stored ? { kind: 'stored', stored } : { kind: 'none' }
+    }
+    const table = this.#live.tables.find((candidate) => candidate.name === name)
+    return table && !this.#live.tracked.has(name) ? { kind: 'live', table } : { kind: 'none' }
+  }
+
+  async #findTracked(tracked: TrackedTable): Promise<Place> {
+    const isLive = this.#live.tracked.get(tracked.table) === tracked
+    const table = isLive ? this.#live.tables.find((candidate) => candidate.name === tracked.table) : undefined
+    const shape = table ?? (await this.#shapeFromHistory(tracked))
+    if (!shape) return { kind: 'none' }
+    return { kind: 'tracked', tracked, table: shape, tracking: { history: tracked.history, live: table !== undefined } }
+  }
+
+  /** A table that was dropped has its columns and key in its history table. */
+  async #shapeFromHistory(tracked: TrackedTable): Promise<Table | undefined> {
+    const history = (await this.#engine.tables([])).find((table) => table.name === tracked.history)
+    const own = (name: string) => name !== VERSION_COLUMN && name !== SUPERSEDED_COLUMN
+    return (
+      history && {
+        ...history,
+        name: tracked.table,
+        columns: history.columns.filter((column) => own(column.name)),
+        key: history.key?.filter(own) ?? null
+      }
+    )
+  }
+}
+
+function comparePlaces(
+  engine: Engine,
+  repository: Repository | null,
+  name: string,
+  before: Place,
+  after: Place,
+  from: number,
+  to: number
+): TableChanges | null {
+  if (before.kind === 'tracked' && after.kind === 'tracked' && before.tracked === after.tracked) {
+    const { table, tracking } = before
+    const columns = writableColumns(table).map((column) => column.name)
+    return {
+      table: name,
+      columns,
+      key: table.key ?? columns,
+      changes: () => engine.changesBetween(table, tracking, from, to)
+    }
+  }
+  const key = keyOf(before) ?? keyOf(after)
+  const byKey = before.kind === 'tracked' || after.kind === 'tracked'
+  const a = imageOf(engine, repository, before, from, byKey, key)
+  const b = imageOf(engine, repository, after, to, byKey, key)
+  if (!a && !b) return null
+  const some = (a ?? b) as Image
+  const hidden = some.hidden
+  const columns = hidden ? some.image.columns.slice(1) : some.image.columns
+  const imageBefore = a?.image ?? noImage(some.image)
+  const imageAfter = b?.image ?? noImage(some.image)
+  const read = () => diffImages(name, imageBefore, imageAfter)
+  const changes = hidden ? () => joinMovedRows(read(), columns, key) : read
+  return { table: name, columns, key: key ?? columns, changes }
+}
+
+interface Image {
+  image: TableImage
+  hidden: boolean
+}
+
+function imageOf(
+  engine: Engine,
+  repository: Repository | null,
+  place: Place,
+  at: number,
+  byKey: boolean,
+  key: string[] | null
+): Image | null {
+  if (place.kind === 'none') return null
+  if (place.kind === 'tracked') {
+    return { image: stateImage(engine, place.table, place.tracking, at), hidden: false }
+  }
+  const hidden = place.kind === 'live' ? place.table.hiddenOrder : place.stored.hiddenOrder
+  const image =
+    place.kind === 'live' ? liveImage(engine, place.table) : storedImage(repository as Repository, place.stored)
+  return hidden && byKey ? { image: withoutHiddenOrder(image, key ?? []), hidden: false } : { image, hidden }
+}
+
+function keyOf(place: Place): string[] | null {
+  if (place.kind === 'none') return null
+  return place.kind === 'stored' ? place.stored.key : place.table.key
+}
+
+/**
+ * Drops the hidden order column; a row that only got another place there (deleted and inserted again) is joined by its
+ * key, and left out when its cells are the same.
+ */
+async function* joinMovedRows(
+  changes: AsyncIterable<RowChange>,
+  columns: string[],
+  key: string[] | null
+): AsyncIterable<RowChange> {
+  const keyAt = (key ?? []).map((name) => columns.indexOf(name))
+  const gone = new Map<string, Row>()
+  const come = new Map<string, Row>()
+  for await (const change of changes) {
+    const before = change.before?.slice(1) ?? null
+    const after = change.after?.slice(1) ?? null
+    if (key === null || (before && after)) {
+      if (!before || !after || encodeRow(before) !== encodeRow(after)) yield { before, after }
+    } else if (before) gone.set(encodeRow(keyAt.map((at) => before[at] ?? null)), before)
+    else if (after) come.set(encodeRow(keyAt.map((at) => after[at] ?? null)), after)
+  }
+  for (const [id, before] of gone) {
+    const after = come.get(id) ?? null
+    come.delete(id)
+    if (!after || encodeRow(before) !== encodeRow(after)) yield { before, after }
+  }
+  for (const after of come.values()) yield { before: null, after }
+}

@@ -1,0 +1,66 @@
+import { VERSION_COLUMN } from '../engines/engine.ts'
+import type { WriteMode } from '../model/change.ts'
+import type { ForeignKey, Table } from '../model/table.ts'
+import type { Strategy } from './strategy.ts'
+
+/**
+ * Change sets in the database: each row says which version wrote it, superseded rows move to a history table. A table
+ * that is not tracked yet gets a full backup first, the base of its increments.
+ */
+export const incremental: Strategy = {
+  name: 'incremental',
+
+  objection(table, mode) {
+    if (!table.key) {
+      return {
+        reason: 'it has no key that tells its rows apart',
+        hint: 'Give it a primary key, or use --strategy snapshot.'
+      }
+    }
+    const [trigger] = table.triggers
+    if (trigger !== undefined) {
+      return {
+        reason: `its trigger ${trigger} may change rows that are not captured`,
+        hint: 'Use --strategy snapshot, which backs up every table.'
+      }
+    }
+    const cascade = cascadeReached(table, mode)
+    if (cascade) {
+      return {
+        reason: `the database itself would change ${cascade.table} (ON DELETE ${cascade.onDelete}, ON UPDATE ${cascade.onUpdate})`,
+        hint: 'Use --strategy snapshot, which backs up every table.'
+      }
+    }
+    return null
+  },
+
+  async prepare(run, tables) {
+    const untracked = tables.filter((table) => !run.live.tracked.has(table.name))
+    if (untracked.length === 0) return
+    await run.takeAnchor()
+    for (const table of untracked) await run.track(table)
+  },
+
+  async prepareNew(run, table) {
+    await run.track(table)
+  }
+}
+
+function cascadeReached(table: Table, mode: WriteMode): ForeignKey | undefined {
+  const deletes = mode === 'mirror' || mode === 'replace' || mode === 'delete'
+  const updates = mode !== 'insert' && mode !== 'delete'
+  const key = new Set(table.key)
+  return table.referencedBy.find((reference) => {
+    const otherColumns = reference.parentColumns.some((column) => !key.has(column))
+    return (deletes && acts(reference.onDelete)) || (updates && otherColumns && acts(reference.onUpdate))
+  })
+}
+
+function acts(action: string): boolean {
+  return action !== 'NO ACTION' && action !== 'RESTRICT'
+}
+
+/** Whether a table has a column of its own where the version of a row would stand. */
+export function hasVersionColumn(table: Table): boolean {
+  return table.columns.some((column) => column.name.toLowerCase() === VERSION_COLUMN)
+}

@@ -1,0 +1,235 @@
+import { ExitCode, NOTHING_CHANGED, RowbackError } from '../errors.ts'
+import type { RowChange, WriteCounts } from '../model/change.ts'
+import { count, noCounts } from '../model/change.ts'
+import type { Table } from '../model/table.ts'
+import type { TableReport, TrackedTable } from '../model/version.ts'
+import type { Manifest, TableManifest } from '../store/manifest.ts'
+import type { Repository } from '../store/repository.ts'
+import { anchorFor, writtenBetween } from './lifetimes.ts'
+import type { Route, TableRoute } from './route.ts'
+import { planRoute } from './route.ts'
+import type { Run } from './run.ts'
+import type { LiveState } from './session.ts'
+import { differingRanges, diffImages, liveImage, noImage, storedImage } from './table-image.ts'
+
+export interface RollbackOptions {
+  to: number
+  /** Back up all tables first even where the route does not need it. */
+  alwaysBackUp: boolean
+  /** Overwrite rows that no version changed. */
+  overwriteDrift: boolean
+}
+
+/** Finds the route to the state of a version, reading the full backup it may need. */
+export async function findRoute(
+  live: LiveState,
+  repository: Repository | null,
+  to: number
+): Promise<Route & { stored: Manifest | null }> {
+  const anchor = anchorFor(live.versions, to)
+  const stored = anchor && repository ? await repository.manifest(anchor) : null
+  return { ...planRoute(live, to, anchor, stored), stored }
+}
+
+/**
+ * Brings every table to the state that version `to` left, inside the run's transaction: the present state is backed up
+ * first where rows would be overwritten that no history keeps.
+ * @throws RowbackError `drift` or `foreign_key.violated` (exit code 5), `backup.damaged`, `restore.mismatch`
+ */
+export async function rollBack(
+  run: Run,
+  repository: Repository | null,
+  options: RollbackOptions
+): Promise<TableReport[]> {
+  const route = await findRoute(run.live, repository, options.to)
+  const violationsBefore = (await run.engine.foreignKeyViolations()).length
+  if (options.alwaysBackUp || route.tables.some(overwritesUntracked)) await run.takeAnchor()
+  const present = run.anchor && repository ? await repository.manifest(run.anchor) : null
+  const executor = new RouteExecutor(run, repository, present, options)
+  const reports: TableReport[] = []
+  for (const step of route.tables) {
+    const report = await executor.execute(step)
+    if (report) reports.push(report)
+  }
+  await assertForeignKeys(run, violationsBefore)
+  return reports
+}
+
+function overwritesUntracked(step: TableRoute): boolean {
+  return step.kind === 'restore' || step.kind === 'rebuild' || (step.kind === 'drop' && step.tracked === null)
+}
+
+class RouteExecutor {
+  readonly #run: Run
+  readonly #repository: Repository | null
+  /** The backup just taken; null in a rehearsal, which reads the live rows instead. */
+  readonly #present: Manifest | null
+  readonly #options: RollbackOptions
+
+  constructor(run: Run, repository: Repository | null, present: Manifest | null, options: RollbackOptions) {
+    this.#run = run
+    this.#repository = repository
+    this.#present = present
+    this.#options = options
+  }
+
+  async execute(step: TableRoute): Promise<TableReport | null> {
+    switch (step.kind) {
+      case 'undo':
+        return this.#undo(step.table, step.tracked)
+      case 'drop':
+        return this.#drop(step.table, step.tracked)
+      case 'revive':
+        return this.#revive(step.name, step.tracked)
+      case 'rebuild':
+        return this.#rebuild(step.stored)
+      case 'restore':
+        return this.#restore(step.table, step.stored, step.tracked)
+    }
+  }
+
+  async #undo(table: Table, tracked: TrackedTable): Promise<TableReport> {
+    const tracking = { history: tracked.history, live: true }
+    const counts = await this.#run.engine.undo(table, tracking, this.#options.to, this.#run.number)
+    return { ...report(table.name, counts), history: tracked.history }
+  }
+
+  async #drop(table: Table, tracked: TrackedTable | null): Promise<TableReport> {
+    const { engine, number } = this.#run
+    const deleted = await engine.countRows(table.name)
+    if (tracked) await engine.supersedeAll(table, { history: tracked.history, live: true }, number)
+    await engine.dropTable(table.name)
+    this.#run.live.tracked.delete(table.name)
+    await this.#run.reread()
+    const dropped = { ...report(table.name, { ...noCounts(), deleted }), dropped: true }
+    return tracked ? { ...dropped, history: tracked.history } : dropped
+  }
+
+  async #revive(name: string, tracked: TrackedTable): Promise<TableReport> {
+    const { engine, live, number } = this.#run
+    for (const statement of tracked.ddl) await engine.run(statement)
+    await this.#run.reread()
+    const table = this.#made(name)
+    await engine.addVersionColumn(table)
+    live.tracked.set(name, tracked)
+    await this.#run.reread()
+    const counts = await engine.undo(
+      this.#made(name),
+      { history: tracked.history, live: true },
+      this.#options.to,
+      number
+    )
+    return { ...report(name, counts), created: true, history: tracked.history }
+  }
+
+  async #rebuild(stored: TableManifest): Promise<TableReport> {
+    for (const statement of stored.ddl) await this.#run.engine.run(statement)
+    await this.#run.reread()
+    const table = this.#made(stored.name)
+    const counts = await this.#apply(table, stored, null, null)
+    return { ...report(stored.name, counts), created: true }
+  }
+
+  async #restore(table: Table, stored: TableManifest, tracked: TrackedTable | null): Promise<TableReport | null> {
+    const before = this.#present?.tables.find((entry) => entry.name === table.name) ?? null
+    const counts = await this.#apply(table, stored, before, tracked)
+    if (counts.inserted + counts.updated + counts.deleted === 0) return null
+    this.#refuseDrift(table, counts)
+    return tracked ? { ...report(table.name, counts), history: tracked.history } : report(table.name, counts)
+  }
+
+  /** Writes what differs between the backup just taken and the one to return to, then reads it back. */
+  async #apply(
+    table: Table,
+    stored: TableManifest,
+    before: TableManifest | null,
+    tracked: TrackedTable | null
+  ): Promise<WriteCounts> {
+    const repository = this.#repository as Repository
+    const wanted = storedImage(repository, stored)
+    const counts = noCounts()
+    if (this.#present === null) {
+      for await (const change of diffImages(table.name, liveImage(this.#run.engine, table), wanted))
+        count(counts, change)
+      return counts
+    }
+    const present = before ? storedImage(repository, before) : noImage(wanted)
+    const ranges = differingRanges(table.name, present, wanted)
+    const tracking = tracked ? { history: tracked.history, live: true } : null
+    const changes = countingOnce(counts, () => diffImages(table.name, present, wanted))
+    await this.#run.engine.applyChanges(table, changes, this.#run.number, tracking)
+    await this.#proveRestored(table, stored, ranges)
+    return counts
+  }
+
+  /** @throws RowbackError `restore.mismatch` when the rows that were written do not read back as the backup has them */
+  async #proveRestored(table: Table, stored: TableManifest, ranges: ReturnType<typeof differingRanges>): Promise<void> {
+    const live = liveImage(this.#run.engine, table)
+    const wanted = storedImage(this.#repository as Repository, stored)
+    let same = (await this.#run.engine.countRows(table.name)) === stored.rows
+    for (const { from, to } of ranges) {
+      if (!same) break
+      const [is, shouldBe] = await Promise.all([live.lines(from, to), wanted.lines(from, to)])
+      same = is.length === shouldBe.length && is.every((line, i) => line === shouldBe[i])
+    }
+    if (same) return
+    throw new RowbackError({
+      code: 'restore.mismatch',
+      message: `${table.name} did not read back as the backup has it.`,
+      state: `The transaction was aborted. ${NOTHING_CHANGED}`,
+      hint: 'Check whether other programs or generated defaults change the rows of this table as they are written.'
+    })
+  }
+
+  /** Rows that no version wrote were changed by others; they are overwritten only when the user says so. */
+  #refuseDrift(table: Table, counts: WriteCounts): void {
+    const { live, head } = this.#run
+    if (this.#options.overwriteDrift || writtenBetween(live.versions, table.name, this.#options.to, head)) return
+    if (
+      live.tables.some(
+        (other) => other.triggers.length > 0 || other.referencedBy.some((key) => key.onDelete !== 'NO ACTION')
+      )
+    )
+      return
+    const changed = counts.inserted + counts.updated + counts.deleted
+    throw new RowbackError({
+      code: 'drift',
+      message: `${changed} rows of ${table.name} were changed by others since version ${this.#options.to}; no version wrote that table.`,
+      hint: `To overwrite them, add --yes; they are backed up first. To see them: rowback diff ${this.#options.to} --table ${table.name}`,
+      exit: ExitCode.conflict
+    })
+  }
+
+  #made(name: string): Table {
+    return this.#run.table(name) as Table
+  }
+}
+
+function report(table: string, counts: WriteCounts): TableReport {
+  return { table, read: 0, ...counts, failed: 0 }
+}
+
+/** Counts changes the first time they are read; engines read them twice. */
+function countingOnce(counts: WriteCounts, read: () => AsyncIterable<RowChange>): () => AsyncIterable<RowChange> {
+  let counted = false
+  return async function* () {
+    const first = !counted
+    counted = true
+    for await (const change of read()) {
+      if (first) count(counts, change)
+      yield change
+    }
+  }
+}
+
+/** @throws RowbackError `foreign_key.violated` when rows refer to nothing that referred to something before */
+async function assertForeignKeys(run: Run, before: number): Promise<void> {
+  const violations = await run.engine.foreignKeyViolations()
+  if (violations.length <= before) return
+  throw new RowbackError({
+    code: 'foreign_key.violated',
+    message: `Rows of other tables refer to rows that this would take away: ${violations.slice(0, 3).join('; ')}${violations.length > 3 ? ` and ${violations.length - 3} more` : ''}.`,
+    hint: 'Take those rows away or point them elsewhere first, then try again.',
+    exit: ExitCode.conflict
+  })
+}

@@ -1,0 +1,79 @@
+import type { Table } from '../model/table.ts'
+import type { TrackedTable } from '../model/version.ts'
+import type { Manifest, TableManifest } from '../store/manifest.ts'
+import { createdBetween, headOf, trackedAt, writtenBetween } from './lifetimes.ts'
+import type { LiveState } from './session.ts'
+
+/** How one table gets to the state of an earlier version. */
+export type TableRoute =
+  /** Its history holds the state: take away what came after, put back what was superseded. */
+  | { kind: 'undo'; table: Table; tracked: TrackedTable }
+  /** A version that is being left made it: it goes. */
+  | { kind: 'drop'; table: Table; tracked: TrackedTable | null }
+  /** It was taken away since; it is made anew and filled from its history. */
+  | { kind: 'revive'; name: string; tracked: TrackedTable }
+  /** It was taken away since; it is made anew and filled from a full backup. */
+  | { kind: 'rebuild'; stored: TableManifest }
+  /** A full backup holds the state: write the rows that differ. */
+  | { kind: 'restore'; table: Table; stored: TableManifest; tracked: TrackedTable | null }
+
+export interface Route {
+  /** The full backup that the route reads; null when it needs none. */
+  anchor: string | null
+  tables: TableRoute[]
+}
+
+/**
+ * Chooses for each table the cheapest way to the state that version `to` left. Tables that are in that state already,
+ * and tables of others that no version made, are not on the route.
+ * @param stored the full backup that {@link anchorFor} names; null when there is none after `to`
+ */
+export function planRoute(live: LiveState, to: number, anchor: string | null, stored: Manifest | null): Route {
+  const head = headOf(live.versions)
+  const trackedThen = trackedAt(live.everTracked, live.versions, to)
+  const routes: TableRoute[] = []
+  for (const [name, tracked] of trackedThen) {
+    const table = findTable(live.tables, name)
+    if (live.tracked.get(name) === tracked && table) {
+      if (writtenBetween(live.versions, name, to, head)) routes.push({ kind: 'undo', table, tracked })
+    } else {
+      if (table) routes.push({ kind: 'drop', table, tracked: live.tracked.get(name) ?? null })
+      routes.push({ kind: 'revive', name, tracked })
+    }
+  }
+  for (const before of stored?.tables ?? []) {
+    if (trackedThen.has(before.name)) continue
+    const table = findTable(live.tables, before.name)
+    const tracked = live.tracked.get(before.name) ?? null
+    if (table && table.ddl[0] !== before.ddl[0] && createdBetween(live.versions, before.name, to, head)) {
+      routes.push({ kind: 'drop', table, tracked }, { kind: 'rebuild', stored: before })
+    } else if (table) routes.push({ kind: 'restore', table, stored: before, tracked })
+    else routes.push({ kind: 'rebuild', stored: before })
+  }
+  for (const table of live.tables) {
+    const known = trackedThen.has(table.name) || stored?.tables.some((before) => before.name === table.name)
+    if (known || !createdBetween(live.versions, table.name, to, head)) continue
+    routes.push({ kind: 'drop', table, tracked: live.tracked.get(table.name) ?? null })
+  }
+  return { anchor: routes.some((route) => 'stored' in route) ? anchor : null, tables: routes }
+}
+
+function findTable(tables: Table[], name: string): Table | undefined {
+  return tables.find((table) => table.name === name)
+}
+
+/** The route in words, a line per table. */
+export function describeRoute(route: TableRoute): string {
+  switch (route.kind) {
+    case 'undo':
+      return `${route.table.name}: undo from its history`
+    case 'drop':
+      return `${route.table.name}: drop the table, which a later version made`
+    case 'revive':
+      return `${route.name}: make the table again from its history`
+    case 'rebuild':
+      return `${route.stored.name}: make the table again from the backup`
+    case 'restore':
+      return `${route.table.name}: restore the rows that differ from the backup`
+  }
+}

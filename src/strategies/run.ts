@@ -1,0 +1,193 @@
+import type { Engine, Tracking } from '../engines/engine.ts'
+import { RowbackError } from '../errors.ts'
+import { FailedRowSpool } from '../ledger/failed-row-spool.ts'
+import type { VersionHeader } from '../ledger/ledger.ts'
+import type { Table } from '../model/table.ts'
+import type { TableReport, Version } from '../model/version.ts'
+import { takeAnchor } from './anchor.ts'
+import { hasVersionColumn } from './incremental.ts'
+import { headOf } from './lifetimes.ts'
+import type { LiveState, Session } from './session.ts'
+import { readLiveState } from './session.ts'
+
+export interface RunOptions {
+  /** How long to wait for another migration, in milliseconds. */
+  wait: number
+  /** Off where rows are restored; see {@link Engine.transaction}. */
+  foreignKeys: boolean
+}
+
+/** One version in the making: everything it does happens in one transaction. */
+export class Run {
+  readonly engine: Engine
+  readonly number: number
+  readonly head: number
+  readonly failed: FailedRowSpool
+  readonly unsupported: string[]
+  live: LiveState
+  readonly #session: Session | null
+  #anchor: string | null = null
+
+  constructor(
+    engine: Engine,
+    session: Session | null,
+    number: number,
+    live: LiveState,
+    unsupported: string[],
+    failed: FailedRowSpool
+  ) {
+    this.engine = engine
+    this.#session = session
+    this.number = number
+    this.live = live
+    this.head = headOf(live.versions)
+    this.unsupported = unsupported
+    this.failed = failed
+  }
+
+  get anchor(): string | null {
+    return this.#anchor
+  }
+
+  /** Backs up all tables once per version; a rehearsal takes none. */
+  async takeAnchor(): Promise<string | null> {
+    if (this.#session === null) return null
+    const { engine, ledger, repository } = this.#session
+    this.#anchor ??= await takeAnchor(engine, repository, this.live.tables, this.head, await ledger.ensure(0, ''))
+    return this.#anchor
+  }
+
+  /**
+   * Begins to track a table: adds its version column and its history table.
+   * @throws RowbackError `strategy.version_column` when the table has such a column of its own
+   */
+  async track(table: Table): Promise<void> {
+    if (hasVersionColumn(table)) {
+      throw new RowbackError({
+        code: 'strategy.version_column',
+        message: `${table.name} has a column version_id of its own, where the incremental strategy keeps the version of a row.`,
+        hint: 'Rename that column, or use --strategy snapshot.'
+      })
+    }
+    const tracked = {
+      table: table.name,
+      since: this.number,
+      history: this.#freeHistoryName(table.name),
+      ddl: table.ddl
+    }
+    await this.engine.startTracking(table, { history: tracked.history, live: true })
+    this.live.tracked.set(table.name, tracked)
+    this.live.everTracked.push(tracked)
+    await this.#session?.ledger.addTrackedTable(tracked)
+  }
+
+  #freeHistoryName(table: string): string {
+    const taken = new Set(
+      [...this.live.everTracked.map((entry) => entry.history), ...this.live.tables.map((entry) => entry.name)].map(
+        (name) => name.toLowerCase()
+      )
+    )
+    const name = `history_${table}`
+    return taken.has(name.toLowerCase()) ? `${name}_${this.number}` : name
+  }
+
+  /** How a table's superseded rows are kept; null when they are not. */
+  tracking(table: string): Tracking | null {
+    const tracked = this.live.tracked.get(table)
+    return tracked ? { history: tracked.history, live: true } : null
+  }
+
+  /** Reads the tables anew after DDL. */
+  async reread(): Promise<void> {
+    const { engine } = this
+    const bookkeeping = this.live.everTracked.map((entry) => ({
+      table: this.live.tracked.get(entry.table) === entry ? entry.table : null,
+      history: entry.history,
+      ddl: entry.ddl
+    }))
+    this.live.tables = await engine.tables(bookkeeping)
+  }
+
+  table(name: string): Table | undefined {
+    return this.live.tables.find((table) => table.name.toLowerCase() === name.toLowerCase())
+  }
+}
+
+export interface RunResult {
+  version: Version
+  /** Runs found interrupted, and now marked as failed. */
+  interrupted: number[]
+  failed: FailedRowSpool
+}
+
+/**
+ * Makes one version: `pending` entry, recovery material, rows and `committed` entry, in this order, the last two in
+ * one transaction. When anything throws, the transaction is aborted and the entry says `failed`.
+ * @param work writes the rows and says what it did to each table
+ */
+export async function runVersion(
+  session: Session,
+  header: VersionHeader,
+  options: RunOptions,
+  work: (run: Run) => Promise<TableReport[]>
+): Promise<RunResult> {
+  const { engine, ledger } = session
+  const failed = new FailedRowSpool()
+  const { number, interrupted } = await ledger.begin(header, options.wait)
+  try {
+    const version = await engine.transaction(options, async () => {
+      await ledger.assertPending(number)
+      const live = await readLiveState(engine, ledger)
+      const run = new Run(engine, session, number, live, await engine.unsupportedTables(), failed)
+      const tables = await work(run)
+      await ledger.addFailedRows(number, failed.rows())
+      return ledger.commit(number, { tables, anchor: run.anchor })
+    })
+    return { version, interrupted, failed }
+  } catch (error) {
+    await recordFailure(session, number, error, failed)
+    throw error
+  }
+}
+
+/** The error to tell is the one that failed the run; one met while noting it down must not hide it. */
+async function recordFailure(session: Session, number: number, error: unknown, failed: FailedRowSpool): Promise<void> {
+  const message = error instanceof Error ? error.message : String(error)
+  const tables = error instanceof RunAborted ? error.tables : []
+  try {
+    await session.ledger.fail(number, message, tables, failed.rows())
+  } catch {
+    // The entry stays `pending`; the next run marks it as interrupted.
+  }
+}
+
+/** A run that was given up by rule, with what it counted until then. */
+export class RunAborted extends RowbackError {
+  tables: TableReport[] = []
+}
+
+/**
+ * Does the work of a version in a transaction that is always aborted: nothing changes, the ledger included.
+ * @returns what the work would have done
+ */
+export async function rehearse<T>(
+  engine: Engine,
+  live: LiveState,
+  options: RunOptions,
+  work: (run: Run) => Promise<T>
+): Promise<{ result: T; failed: FailedRowSpool }> {
+  const failed = new FailedRowSpool()
+  let result: T | undefined
+  try {
+    await engine.transaction(options, async () => {
+      const next = (live.versions.at(-1)?.number ?? 0) + 1
+      result = await work(new Run(engine, null, next, live, await engine.unsupportedTables(), failed))
+      throw new RehearsalOver()
+    })
+  } catch (error) {
+    if (!(error instanceof RehearsalOver)) throw error
+  }
+  return { result: result as T, failed }
+}
+
+class RehearsalOver extends Error {}

@@ -1,0 +1,36 @@
+import type { Bookkeeping, Engine } from '../engines/engine.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { Table } from '../model/table.ts'
+import type { TrackedTable, Version } from '../model/version.ts'
+import type { Repository } from '../store/repository.ts'
+import { currentlyTracked } from './lifetimes.ts'
+
+/** The parts that a version is made with. */
+export interface Session {
+  engine: Engine
+  ledger: Ledger
+  repository: Repository
+}
+
+/** The target as it is now: its tables, and which of them keep their superseded rows. */
+export interface LiveState {
+  tables: Table[]
+  /** By table name. */
+  tracked: Map<string, TrackedTable>
+  /** Every table that is or was tracked. */
+  everTracked: TrackedTable[]
+  versions: Version[]
+}
+
+/** Reads the live tables with bookkeeping hidden. */
+export async function readLiveState(engine: Engine, ledger: Ledger): Promise<LiveState> {
+  const everTracked = await ledger.trackedTables()
+  const versions = await ledger.versions()
+  const tracked = currentlyTracked(everTracked, versions)
+  const bookkeeping: Bookkeeping[] = everTracked.map((entry) => ({
+    table: tracked.get(entry.table) === entry ? entry.table : null,
+    history: entry.history,
+    ddl: entry.ddl
+  }))
+  return { tables: await engine.tables(bookkeeping), tracked, everTracked, versions }
+}

@@ -1,0 +1,167 @@
+import type { Engine, Tracking } from '../engines/engine.ts'
+import { ExitCode, RowbackError } from '../errors.ts'
+import type { RowChange } from '../model/change.ts'
+import type { Table } from '../model/table.ts'
+import { imageColumns } from '../model/table.ts'
+import type { Row } from '../model/value.ts'
+import { decodeRow, encodeRow } from '../model/value.ts'
+import type { TableManifest } from '../store/manifest.ts'
+import { boundFromJson } from '../store/manifest.ts'
+import type { Repository } from '../store/repository.ts'
+
+/** A key at which a table's rows can be cut, as text; the first cut is `null`, the beginning. */
+type Cut = string | null
+
+/** All rows of a table in some state, readable range by range as canonical lines. */
+export interface TableImage {
+  columns: string[]
+  /** Where the columns stand by which rows of two images are matched. */
+  matchAt: number[]
+  /** Where it has to be cut; null when it can be cut anywhere. */
+  cuts: Cut[] | null
+  /** What the range holds, without reading it: equal names, equal rows. Null when that is not known. */
+  nameOf(from: Cut, to: Cut): string | null
+  lines(from: Cut, to: Cut): Promise<string[]>
+}
+
+/** A table in a full backup. */
+export function storedImage(repository: Repository, table: TableManifest): TableImage {
+  const cuts = table.chunks.map((chunk) => (chunk.from === null ? null : encodeRow(boundFromJson(chunk.from) as Row)))
+  const chunksOf = (from: Cut, to: Cut) =>
+    table.chunks.slice(cuts.indexOf(from), to === null ? undefined : cuts.indexOf(to))
+  return {
+    columns: table.columns,
+    matchAt: (table.order ?? []).map((name) => table.columns.indexOf(name)),
+    cuts,
+    nameOf: (from, to) =>
+      chunksOf(from, to)
+        .map((chunk) => chunk.object)
+        .join(),
+    async lines(from, to) {
+      const parts: string[][] = []
+      for (const chunk of chunksOf(from, to)) parts.push(await repository.lines(chunk.object))
+      return parts.flat()
+    }
+  }
+}
+
+/** A table as it is now. */
+export function liveImage(engine: Engine, table: Table): TableImage {
+  const columns = imageColumns(table)
+  return {
+    columns,
+    matchAt: (table.order ?? []).map((name) => columns.indexOf(name)),
+    cuts: null,
+    nameOf: () => null,
+    async lines(from, to) {
+      const range = { from: from === null ? null : decodeRow(from), to: to === null ? null : decodeRow(to) }
+      return collectLines(engine.readRows(table, range))
+    }
+  }
+}
+
+/** A tracked table as it was at a version. Its rows are matched by the table's key. */
+export function stateImage(engine: Engine, table: Table, tracking: Tracking, version: number): TableImage {
+  const columns = imageColumns({ ...table, hiddenOrder: false })
+  return {
+    columns,
+    matchAt: (table.key ?? []).map((name) => columns.indexOf(name)),
+    cuts: [null],
+    nameOf: () => null,
+    lines: () => collectLines(engine.readState(table, tracking, version))
+  }
+}
+
+/** The image without the hidden order column, matched by the key, so that it compares with {@link stateImage}. */
+export function withoutHiddenOrder(image: TableImage, key: readonly string[]): TableImage {
+  const columns = image.columns.slice(1)
+  return {
+    columns,
+    matchAt: key.map((name) => columns.indexOf(name)),
+    cuts: image.cuts,
+    nameOf: () => null,
+    lines: async (from, to) => (await image.lines(from, to)).map((line) => encodeRow(decodeRow(line).slice(1)))
+  }
+}
+
+/** A table that is not there. */
+export function noImage(like: TableImage): TableImage {
+  return { ...like, cuts: null, nameOf: () => null, lines: async () => [] }
+}
+
+async function collectLines(batches: AsyncIterable<Row[]>): Promise<string[]> {
+  const lines: string[] = []
+  for await (const batch of batches) for (const row of batch) lines.push(encodeRow(row))
+  return lines
+}
+
+/** A range of rows that two images do not have in common, as far as their names tell. */
+interface CutRange {
+  from: Cut
+  to: Cut
+}
+
+/**
+ * What leads from one image of a table to another, row by row, reading only the ranges that differ.
+ * @throws RowbackError `schema.changed` when the columns are not the same
+ */
+export async function* diffImages(table: string, before: TableImage, after: TableImage): AsyncIterable<RowChange> {
+  for (const { from, to } of differingRanges(table, before, after)) {
+    yield* diffLines(await before.lines(from, to), await after.lines(from, to), after.matchAt)
+  }
+}
+
+/**
+ * The ranges in which two images may differ; all, where one of them does not know its names.
+ * @throws RowbackError `schema.changed` when the columns are not the same
+ */
+export function differingRanges(table: string, before: TableImage, after: TableImage): CutRange[] {
+  if (before.columns.join('\n') !== after.columns.join('\n')) throw schemaChanged(table, before, after)
+  const cuts = commonCuts(before, after)
+  return cuts
+    .map((from, i) => ({ from, to: cuts[i + 1] ?? null }))
+    .filter(({ from, to }) => {
+      const name = before.nameOf(from, to)
+      return name === null || name !== after.nameOf(from, to)
+    })
+}
+
+function commonCuts(a: TableImage, b: TableImage): Cut[] {
+  if (a.cuts === null) return b.cuts ?? [null]
+  if (b.cuts === null) return a.cuts
+  const known = new Set(b.cuts)
+  return a.cuts.filter((cut) => known.has(cut))
+}
+
+function* diffLines(before: string[], after: string[], matchAt: number[]): Iterable<RowChange> {
+  const stay = new Set(after)
+  const gone = new Map<string, Row>()
+  for (const line of before) {
+    if (stay.delete(line)) continue
+    const row = decodeRow(line)
+    gone.set(matchKey(row, matchAt), row)
+  }
+  for (const line of stay) {
+    const row = decodeRow(line)
+    const key = matchKey(row, matchAt)
+    yield { before: gone.get(key) ?? null, after: row }
+    gone.delete(key)
+  }
+  for (const row of gone.values()) yield { before: row, after: null }
+}
+
+function matchKey(row: Row, matchAt: number[]): string {
+  return encodeRow(matchAt.map((at) => row[at] ?? null))
+}
+
+function schemaChanged(table: string, before: TableImage, after: TableImage): RowbackError {
+  const gone = before.columns.filter((name) => !after.columns.includes(name))
+  const come = after.columns.filter((name) => !before.columns.includes(name))
+  const difference = [...gone.map((name) => `-${name}`), ...come.map((name) => `+${name}`)].join(', ')
+  return new RowbackError({
+    code: 'schema.changed',
+    message: `The columns of ${table} are not the same in both states (${difference || 'their order differs'}).`,
+    hint: `Bring the columns of ${table} back to what they were, then try again.`,
+    exit: ExitCode.conflict
+  })
+}
