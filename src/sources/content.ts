@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer'
 import { ExitCode, RowbackError } from '../errors.ts'
 import { passOver } from './bytes.ts'
 import { type Compression, detectCompression } from './compression.ts'
@@ -149,8 +150,9 @@ class NonAsciiLines {
       from = end + 1
     }
     this.#open = Buffer.from(bytes.subarray(from))
-    // A file without line ends: its start must do.
-    if (this.#open.length > SAMPLE_BYTES) this.#take(this.#open)
+    // A file without line ends: its start must do, up to a byte that no multi-byte character ends with.
+    if (this.#open.length > SAMPLE_BYTES)
+      this.#take(this.#open.subarray(0, this.#open.findLastIndex((b) => b < 0x30) + 1))
   }
 
   isFull(): boolean {
@@ -163,7 +165,7 @@ class NonAsciiLines {
   }
 
   #take(line: Buffer): void {
-    if (this.isFull() || line.every((byte) => byte < 0x80)) return
+    if (this.isFull() || isAscii(line)) return
     this.#lines.push(Buffer.from(line))
     this.#size += line.length
   }

@@ -137,17 +137,19 @@ async function* readRows(content: Content, layout: Layout): AsyncGenerator<Sourc
 function sortOut({ good, broken }: Records, layout: Layout, content: Content, batches: Batches): void {
   const { columns, headerLine } = layout
   const mayBeUndecodable = !content.encoding.sound
+  const unreadable = broken.map((record) => malformed(record, layout))
   for (const record of good) {
     if (record.line === headerLine) continue
     if (mayBeUndecodable && !record.cells.every((cell) => cell.isWellFormed())) {
-      batches.unreadable.push(undecodable(record, layout, content.encoding.label))
+      unreadable.push(undecodable(record, layout, content.encoding.label))
     } else if (record.cells.length !== columns.length) {
-      batches.unreadable.push(ragged(record, layout))
+      unreadable.push(ragged(record, layout))
     } else {
       batches.rows.push({ line: record.line, cells: emptyToNull(record.cells) })
     }
   }
-  for (const record of broken) batches.unreadable.push(malformed(record, layout))
+  if (broken.length > 0) unreadable.sort((a, b) => a.line - b.line)
+  for (const row of unreadable) batches.unreadable.push(row)
 }
 
 function emptyToNull(cells: string[]): RawCell[] {

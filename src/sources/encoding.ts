@@ -1,5 +1,7 @@
+import { isUtf8 } from 'node:buffer'
 import { type RowbackError, usageError } from '../errors.ts'
-import { sequenceLength } from './utf8.ts'
+import { sourceError } from './source-error.ts'
+import { openTail, sequenceLength } from './utf8.ts'
 
 /** How bytes become text. */
 export interface Encoding {
@@ -27,11 +29,12 @@ const BOMS: Bom[] = [
  * @param head the first bytes, decompressed
  * @param wanted the encoding that the user gave
  * @returns null when only the whole content can tell (UTF-8 or some other encoding)
- * @throws RowbackError `source.encoding` (usage) when there is no such encoding
+ * @throws RowbackError `source.encoding` when it is UTF-32; as a usage error when there is no such encoding
  */
 export function encodingFromHead(head: Buffer, wanted?: string): Encoding | null {
   const bom = BOMS.find(({ bytes }) => bytes.every((byte, i) => head[i] === byte))
   if (wanted !== undefined) return wantedEncoding(wanted, bom)
+  if (head.length >= 4 && (head.readUInt32LE(0) === 0xfeff || head.readUInt32BE(0) === 0xfeff)) throw utf32Error()
   if (bom) return { label: bom.label, bom: bom.bytes.length, sound: false }
   const label = utf16ByNuls(head)
   return label ? { label, bom: 0, sound: false } : null
@@ -61,6 +64,10 @@ export function canonicalLabel(wanted: string): string {
   }
 }
 
+function utf32Error(): RowbackError {
+  return sourceError('source.encoding', 'The file is UTF-32, which cannot be read.', 'Save it as UTF-8.')
+}
+
 function unknownEncoding(wanted: string): RowbackError {
   return usageError(
     'source.encoding',
@@ -70,16 +77,29 @@ function unknownEncoding(wanted: string): RowbackError {
 }
 
 /**
- * Text in UTF-16 without a mark has most NULs in every other byte, wherever its characters are ASCII: delimiters and
- * line ends at least. (Not all: U+4E00 is a common character.) A binary file decodes to control characters.
+ * Text in UTF-16 without a mark has NULs in every other byte, wherever its characters are ASCII: delimiters and line
+ * ends at least. A binary file decodes to control characters.
  */
 function utf16ByNuls(head: Buffer): string | null {
   const even = head.subarray(0, head.length - (head.length % 2))
-  const nuls: [number, number] = [0, 0]
-  for (let at = even.indexOf(0); at !== -1; at = even.indexOf(0, at + 1)) nuls[(at % 2) as 0 | 1]++
-  if (nuls[0] === nuls[1]) return null
-  const label = nuls[1] > nuls[0] ? 'utf-16le' : 'utf-16be'
-  return looksLikeText(decodeUtf16(even, label)) ? label : null
+  const nuls = even.reduce((count, byte) => (byte === 0 ? count + 1 : count), 0)
+  const isRare = nuls < 0.2 * even.length
+  if (nuls === 0 || (isRare && headIsUtf8(head))) return null
+  const [little, big] = [asUtf16(even, 'utf-16le'), asUtf16(even, 'utf-16be')]
+  // Not the NULs decide which it is: U+4E00 has one, too, and is a common character.
+  const better = (big.lineEnds - little.lineEnds || big.ascii - little.ascii) > 0 ? big : little
+  return looksLikeText(better.text) && (!isRare || better.lineEnds > 0) ? better.label : null
+}
+
+function asUtf16(bytes: Buffer, label: string) {
+  const text = decodeUtf16(bytes, label)
+  const count = (pattern: RegExp) => text.match(pattern)?.length ?? 0
+  return { label, text, lineEnds: count(/[\r\n]/g), ascii: count(/[ -~]/g) }
+}
+
+/** Whether it is UTF-8, the cut at its end aside: then a few NUL bytes do not make it UTF-16. */
+function headIsUtf8(head: Buffer): boolean {
+  return isUtf8(head.subarray(0, head.length - openTail(head)))
 }
 
 function looksLikeText(text: string): boolean {

@@ -3,8 +3,12 @@ import type { RowbackError } from '../errors.ts'
 import { gbkShape, isGbkShaped } from './gbk.ts'
 import { sourceError } from './source-error.ts'
 
-/** From this on chardet has found the frequent characters of a multi-byte encoding, not just valid pairs. */
+/** From this on chardet has found frequent characters, not just bytes that are possible. */
 const CONFIDENT = 50
+/** Below this chardet's word about an alphabet is chance. */
+const PLAUSIBLE = 15
+/** Characters of two bytes that chardet needs to tell another alphabet from Chinese. */
+const ENOUGH_PAIRS = 10
 
 const MULTI_BYTE = ['gb18030', 'big5', 'euc-kr', 'euc-jp', 'shift_jis']
 const LATIN = ['windows-1252', 'windows-1250', 'iso-8859-2', 'windows-1254', 'windows-1257', 'windows-1258']
@@ -21,8 +25,9 @@ const OTHER_ALPHABETS = [
   'windows-874'
 ]
 
-/** Signs that stand between letters only when text was decoded wrongly: `Gda¶sk`, `ja¼ñ`. */
-const MISPLACED_SIGN = /\p{L}[¡¢£¤¥¦¨¬¯±²³´µ¶¸¹¼½¾¿×÷‡ˆ‰‹›œ™€„†•˜][\p{Ll}]/u
+/** What wrong decoding leaves: signs that nobody types, and signs between letters, as in `Gda¶sk`, `ja¼ñ`, `£ód`. */
+const ODD_SIGNS = /[ƒ†‡ˆ‰‹›¤¦¨¬¯¸¹]|(?<=\p{L})[¡¢£¥±²³´µ¶¼½¾¿×÷œ™€„•˜](?=\p{Ll})|[¢£¥](?=[\p{L}_])/gu
+const ODD_SHARE = 0.1
 
 interface Candidate {
   label: string
@@ -35,33 +40,37 @@ interface Candidate {
  * @throws RowbackError `source.encoding` when none fits, or decoding would only be a guess
  */
 export function guessEncoding(sample: Buffer, name: string): string {
-  const candidates = decodable(sample)
+  const multiByte = candidates(sample, sample).filter((c) => MULTI_BYTE.includes(c.label))
+  // ASCII words would count as evidence for western languages.
+  const eightBit = candidates(nonAsciiWords(sample), sample).filter((c) => !MULTI_BYTE.includes(c.label))
   const shape = gbkShape(sample)
   if (isGbkShaped(shape)) {
-    const better = confidentOther(candidates)
-    if (better) return better
+    const other = confidentOther(multiByte, shape.pairs < ENOUGH_PAIRS ? [] : eightBit)
+    if (other) return other
     if (shape.invalid === 0) return 'gbk'
     throw undecided(name, 'It looks like GBK, but some bytes are not', 'gbk')
   }
-  const multiByte = candidates.find((c) => MULTI_BYTE.includes(c.label) && c.confidence >= CONFIDENT)
-  if (multiByte) return multiByte.label
-  const label = isDense(sample) ? otherAlphabet(candidates) : latin(sample, candidates)
+  const [best] = multiByte
+  if (best && best.confidence >= CONFIDENT) return best.label
+  const label = isDense(sample) ? otherAlphabet(eightBit) : latin(sample, eightBit)
   if (label) return label
   throw undecided(name, 'It is not UTF-8, and what else it is cannot be told safely', 'windows-1252')
 }
 
-/** What chardet names, as TextDecoder calls it, when the whole sample decodes with it. */
-function decodable(sample: Buffer): Candidate[] {
-  return analyse(nonAsciiWords(sample)).flatMap(({ name, confidence }) => {
+/** What chardet names for these bytes, as TextDecoder calls it, when the whole sample decodes with it. */
+function candidates(bytes: Buffer, sample: Buffer): Candidate[] {
+  return analyse(bytes).flatMap(({ name, confidence }) => {
     const label = labelOf(name)
     return label && decodes(sample, label) ? [{ label, confidence }] : []
   })
 }
 
-// ASCII words would count as evidence for western languages.
 function nonAsciiWords(sample: Buffer): Buffer {
-  const words = sample.toString('latin1').match(/[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*/g) ?? []
-  return Buffer.from(words.join(' '), 'latin1')
+  return Buffer.from(words(sample).join(' '), 'latin1')
+}
+
+function words(sample: Buffer): string[] {
+  return sample.toString('latin1').match(/[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*/g) ?? []
 }
 
 function labelOf(name: string): string | null {
@@ -82,36 +91,37 @@ function decodes(sample: Buffer, label: string): boolean {
   }
 }
 
-function confidentOther(candidates: Candidate[]): string | undefined {
-  const chinese = candidates.find((c) => c.label === 'gb18030')?.confidence ?? 0
-  const [best] = candidates
-  if (!best || best.label === 'gb18030' || best.confidence < CONFIDENT || best.confidence <= chinese) return undefined
-  return LATIN.includes(best.label) ? undefined : best.label
+function confidentOther(multiByte: Candidate[], eightBit: Candidate[]): string | undefined {
+  const chinese = multiByte.find((c) => c.label === 'gb18030')?.confidence ?? 0
+  const others = [...multiByte, ...eightBit].filter((c) => c.label !== 'gb18030' && !LATIN.includes(c.label))
+  return others.find((c) => c.confidence >= CONFIDENT && c.confidence > chinese)?.label
 }
 
-/** Whether non-ASCII bytes come in runs, as in a text with another alphabet, and not one by one between ASCII letters. */
+/** Whether whole words are non-ASCII, as in another alphabet, and not single letters between ASCII ones. */
 function isDense(sample: Buffer): boolean {
-  const text = sample.toString('latin1')
-  const all = text.match(/[\x80-\xff]/g)?.length ?? 0
-  const inRuns = text.match(/[\x80-\xff]{2,}/g)?.join('').length ?? 0
-  return inRuns >= 0.7 * all
+  const all = words(sample)
+  const foreign = all.filter((word) => (word.match(/[\x80-\xff]/g)?.length ?? 0) > Math.max(1, 0.7 * word.length))
+  return foreign.length > 0.5 * all.length
 }
 
-function otherAlphabet(candidates: Candidate[]): string | undefined {
-  return candidates.find((c) => OTHER_ALPHABETS.includes(c.label))?.label
+function otherAlphabet(eightBit: Candidate[]): string | undefined {
+  return eightBit.find((c) => OTHER_ALPHABETS.includes(c.label) && c.confidence >= PLAUSIBLE)?.label
 }
 
 /** windows-1252 is by far the most frequent, so that others need evidence. */
-function latin(sample: Buffer, candidates: Candidate[]): string | undefined {
-  const western = candidates.find((c) => c.label === 'windows-1252')?.confidence ?? 0
-  const other = candidates.find((c) => c.label !== 'windows-1252' && LATIN.includes(c.label))
-  const isWestern = decodes(sample, 'windows-1252') && !hasMisplacedSigns(sample, 'windows-1252')
-  if (isWestern && !(other && other.confidence >= CONFIDENT && other.confidence >= 2 * western)) return 'windows-1252'
-  return other && !hasMisplacedSigns(sample, other.label) ? other.label : undefined
+function latin(sample: Buffer, eightBit: Candidate[]): string | undefined {
+  const western = eightBit.find((c) => c.label === 'windows-1252')?.confidence ?? 0
+  const other = eightBit.find((c) => c.label !== 'windows-1252' && LATIN.includes(c.label))
+  const otherIsSure = other && other.confidence >= CONFIDENT && other.confidence >= 2 * western
+  if (!otherIsSure && readsWell(sample, 'windows-1252')) return 'windows-1252'
+  return other && readsWell(sample, other.label) ? other.label : undefined
 }
 
-function hasMisplacedSigns(sample: Buffer, label: string): boolean {
-  return MISPLACED_SIGN.test(new TextDecoder(label).decode(sample))
+function readsWell(sample: Buffer, label: string): boolean {
+  if (!decodes(sample, label)) return false
+  const text = new TextDecoder(label).decode(sample)
+  const nonAscii = text.match(/[^\0-\x7f]/g)?.length ?? 0
+  return (text.match(ODD_SIGNS)?.length ?? 0) <= ODD_SHARE * nonAscii
 }
 
 function undecided(name: string, why: string, example: string): RowbackError {

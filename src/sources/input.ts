@@ -1,5 +1,5 @@
-import { createReadStream } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { createReadStream, type Stats } from 'node:fs'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { RowbackError } from '../errors.ts'
@@ -23,15 +23,20 @@ export interface Input {
 export async function openInput(path: string, stdin: Readable, signal?: AbortSignal): Promise<Input> {
   if (path === '-') return spooled('-', stdin, signal)
   const name = basename(path)
-  const file = await openFile(path)
+  const kind = await kindOf(path)
+  if (kind.isDirectory()) throw folderError(path)
+  if (!kind.isFile()) return spooled(name, createReadStream(path), signal)
+  await (await openFile(path)).close()
+  return { name, path, close: async () => {} }
+}
+
+/** Without opening it: a pipe can be opened only once. */
+async function kindOf(path: string): Promise<Stats> {
   try {
-    const stat = await file.stat()
-    if (stat.isDirectory()) throw folderError(path)
-    if (stat.isFile()) return { name, path, close: async () => {} }
-  } finally {
-    await file.close()
+    return await stat(path)
+  } catch (error) {
+    throw unreadable(path, error)
   }
-  return spooled(name, createReadStream(path), signal)
 }
 
 /**

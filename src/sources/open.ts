@@ -28,7 +28,7 @@ const KINDS: Record<string, Kind> = {
   '.jsonl': 'ndjson'
 }
 
-const WINDOW_BYTES = 256 * 1024
+const WINDOW_BYTES = 128 * 1024
 
 /**
  * Opens a CSV, TSV, JSON or NDJSON file, also one compressed with gzip or zstd. The whole input is read once before

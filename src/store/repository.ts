@@ -12,6 +12,13 @@ import { damaged, ObjectStore } from './objects.ts'
 const FORMAT = 1
 const formatSchema = z.object({ format: z.int(), hash: z.string(), repository: z.string(), database: z.string() })
 
+/** Rows in the form in which they are stored. */
+export interface PackedRows {
+  object: string
+  bytes: Buffer
+  rows: number
+}
+
 /** The backup repository: a folder of full backups of one database. See docs/architecture.md for its layout. */
 export class Repository {
   readonly root: string
@@ -56,20 +63,19 @@ export class Repository {
     await syncDirectory(this.root)
   }
 
-  /**
-   * Stores rows as one object.
-   * @returns the object's name and uncompressed length
-   */
-  async putRows(lines: readonly string[]): Promise<{ object: string; bytes: number; added: number }> {
+  /** Rows as an object's bytes, and the name that these give it. */
+  static pack(lines: readonly string[]): PackedRows {
     const bytes = Buffer.from(lines.length === 0 ? '' : `${lines.join('\n')}\n`)
-    const object = ObjectStore.hash(bytes)
-    const added = await this.#objects.put(object, bytes)
-    return { object, bytes: bytes.length, added }
+    return { object: ObjectStore.hash(bytes), bytes, rows: lines.length }
   }
 
-  /** The name that {@link putRows} would give these rows, without storing them. */
-  static nameOf(lines: readonly string[]): string {
-    return ObjectStore.hash(lines.length === 0 ? '' : `${lines.join('\n')}\n`)
+  /**
+   * Stores rows as one object, unless it is there already.
+   * @returns the compressed bytes added
+   * @throws RowbackError `backup.damaged` when an object of this name is there and is not right
+   */
+  putRows(packed: PackedRows): Promise<number> {
+    return this.#objects.put(packed.object, packed.bytes)
   }
 
   /**

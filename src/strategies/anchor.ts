@@ -6,13 +6,13 @@ import type { Row } from '../model/value.ts'
 import { encodeRow } from '../model/value.ts'
 import type { ChunkReference, Manifest, TableManifest } from '../store/manifest.ts'
 import { boundFromJson, boundToJson } from '../store/manifest.ts'
-import type { Repository } from '../store/repository.ts'
+import { Repository } from '../store/repository.ts'
 
 /** Rows of one chunk, uncompressed: small enough that a local change costs little, large enough to compress well. */
 const TARGET_BYTES = 1 << 20
 /** Neighbours smaller than this are joined, so that deletions do not leave a litter of tiny chunks. */
 const SMALL_BYTES = TARGET_BYTES / 8
-const IN_FLIGHT = 4
+const IN_FLIGHT = 2
 
 /**
  * Backs up all tables in full, inside the transaction that will change them. Chunk bounds are taken from the newest
@@ -52,7 +52,7 @@ async function backUpTable(
   for (let i = 0; i < bounds.length; i++) {
     const from = bounds[i] ?? null
     const to = bounds[i + 1] ?? null
-    writer.beginRange(from, to === null)
+    await writer.beginRange(from, to === null)
     await writeRange(engine, table, columns, { from, to }, writer)
   }
   const chunks = await writer.end()
@@ -118,8 +118,8 @@ class ChunkWriter {
   }
 
   /** Goes on with the next range of the parent's; the last one grows at its end and is cut sooner. */
-  beginRange(from: Row | null, isLast: boolean): void {
-    if (from !== null && this.#length >= SMALL_BYTES) this.#emit(from)
+  async beginRange(from: Row | null, isLast: boolean): Promise<void> {
+    if (from !== null && this.#length >= SMALL_BYTES) await this.cut(from)
     this.#limit = isLast ? TARGET_BYTES : 2 * TARGET_BYTES
   }
 
@@ -128,25 +128,27 @@ class ChunkWriter {
     this.#length += line.length + 1
   }
 
-  async cut(from: Row): Promise<void> {
-    this.#emit(from)
+  /** Ends the chunk before a key; waits while too many are still being stored. */
+  async cut(next: Row): Promise<void> {
+    this.#store()
+    this.#from = next
     if (this.#chunks.length >= IN_FLIGHT) await this.#chunks.at(-IN_FLIGHT)
   }
 
-  #emit(next: Row): void {
-    this.#chunks.push(this.#store(this.#from, this.#lines))
-    this.#from = next
+  #store(): void {
+    const packed = Repository.pack(this.#lines)
+    const { object, rows, bytes } = packed
+    const reference: ChunkReference = { from: boundToJson(this.#from), rows, bytes: bytes.length, object }
     this.#lines = []
     this.#length = 0
-  }
-
-  async #store(from: Row | null, lines: string[]): Promise<ChunkReference> {
-    const { object, bytes } = await this.#repository.putRows(lines)
-    return { from: boundToJson(from), rows: lines.length, bytes, object }
+    const stored = this.#repository.putRows(packed).then(() => reference)
+    // Whoever awaits it hears of a failure; until then it must not end the process.
+    stored.catch(() => {})
+    this.#chunks.push(stored)
   }
 
   async end(): Promise<ChunkReference[]> {
-    if (this.#lines.length > 0 || this.#chunks.length === 0) this.#chunks.push(this.#store(this.#from, this.#lines))
+    if (this.#lines.length > 0 || this.#chunks.length === 0) this.#store()
     return Promise.all(this.#chunks)
   }
 }

@@ -156,7 +156,7 @@ class RouteExecutor {
     const present = before ? storedImage(repository, before) : noImage(wanted)
     const ranges = differingRanges(table.name, present, wanted)
     const tracking = tracked ? { history: tracked.history, live: true } : null
-    const changes = countingOnce(counts, () => diffImages(table.name, present, wanted))
+    const changes = readTwice(counts, () => diffImages(table.name, present, wanted))
     await this.#run.engine.applyChanges(table, changes, this.#run.number, tracking)
     await this.#proveRestored(table, stored, ranges)
     return counts
@@ -209,14 +209,24 @@ function report(table: string, counts: WriteCounts): TableReport {
   return { table, read: 0, ...counts, failed: 0 }
 }
 
-/** Counts changes the first time they are read; engines read them twice. */
-function countingOnce(counts: WriteCounts, read: () => AsyncIterable<RowChange>): () => AsyncIterable<RowChange> {
-  let counted = false
+/** So many changes are kept instead of being computed again. */
+const MOST_KEPT = 50_000
+
+/** Engines read changes twice: they are counted the first time, and kept for the second while they are few. */
+function readTwice(counts: WriteCounts, read: () => AsyncIterable<RowChange>): () => AsyncIterable<RowChange> {
+  let kept: RowChange[] | null = null
   return async function* () {
-    const first = !counted
-    counted = true
+    if (kept !== null && kept.length <= MOST_KEPT) {
+      yield* kept
+      return
+    }
+    const first = kept === null
+    kept ??= []
     for await (const change of read()) {
-      if (first) count(counts, change)
+      if (first) {
+        count(counts, change)
+        if (kept.length <= MOST_KEPT) kept.push(change)
+      }
       yield change
     }
   }
