@@ -1,5 +1,5 @@
-import { createWriteStream } from 'node:fs'
 import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
 
 /** A small linear congruential generator (Numerical Recipes, 3rd ed., 7.1): the same numbers in every run. */
 export function randomNumbers(seed: number): () => number {
@@ -10,7 +10,8 @@ export function randomNumbers(seed: number): () => number {
   }
 }
 
-export const COLUMNS = 'id INTEGER PRIMARY KEY, code TEXT, name TEXT, city TEXT, amount REAL, quantity INTEGER, updated_on DATE, note TEXT'
+export const COLUMNS =
+  'id INTEGER PRIMARY KEY, code TEXT, name TEXT, city TEXT, amount REAL, quantity INTEGER, updated_on DATE, note TEXT'
 
 const CITIES = ['Berlin', 'Shanghai', 'São Paulo', 'Nairobi', 'Lyon', 'Osaka', 'Québec', 'Izmir']
 const WORDS = ['alpha', 'bravo', 'charlie', 'delta', 'echo', 'foxtrot', 'golf', 'hotel', 'india', 'juliett', 'kilo']

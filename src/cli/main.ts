@@ -37,8 +37,7 @@ function report(error: unknown, renderer: Renderer): ExitCode {
 function asRowbackError(error: unknown): RowbackError {
   if (error instanceof RowbackError) return error
   if (error instanceof CommanderError) {
-    const message = error.code === 'commander.help' ? 'No command was given.' : error.message.replace(/^error: /, '')
-    return usageError('usage', message, 'See the commands with: rowback --help')
+    return usageError('usage', error.message.replace(/^error: /, ''), 'See the commands with: rowback --help')
   }
   const message = error instanceof Error ? error.message : String(error)
   return new RowbackError({
@@ -60,4 +59,5 @@ function interrupted(): RowbackError {
   })
 }
 
-await main(process.argv.slice(2))
+const words = process.argv.slice(2)
+await main(words.length > 0 ? words : ['--help'])

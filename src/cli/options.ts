@@ -44,7 +44,6 @@ function toOptions(name: string, property: Property): Option[] {
     `${short}${flag} <${property.placeholder ?? property.enum?.join('|') ?? 'value'}>`,
     description
   )
-  if (property.enum) option.choices(property.enum)
   if (property.default !== undefined) option.description += ` (${String(property.default)} when left out)`
   return [option]
 }

@@ -18,6 +18,8 @@ export interface BoundTable {
   mode: WriteMode
   key: string[] | null
   columns: FormatColumn[]
+  /** The plan's rules by column; null without a plan. */
+  rules: TableRequest['columns']
   /** What was decided for the user, in sentences. */
   notes: string[]
 }
@@ -94,6 +96,7 @@ async function bindNew(engine: Engine, name: string, request: TableRequest, sour
     mode,
     key: definition.key,
     columns,
+    rules: request.columns,
     notes: [...mappings.notes, ...notes]
   }
 }
@@ -112,7 +115,7 @@ function bindExisting(table: Table, request: TableRequest, source: Source): Boun
       const target = key?.includes(column.name) ? { ...column, nullable: false } : column
       return { source: pair.source, target, rule: request.columns?.[pair.rule] }
     })
-  return { source, name: table.name, table, definition: null, mode, key, columns, notes }
+  return { source, name: table.name, table, definition: null, mode, key, columns, rules: request.columns, notes }
 }
 
 function needsKey(mode: WriteMode): boolean {

@@ -69,6 +69,7 @@ export async function writeTable(
     mode: bound.mode,
     key: bound.key
   }
+  if (bound.rules) report.rules = bound.rules
   const tracked = run.live.tracked.get(table.name)
   if (tracked) report.history = tracked.history
   stage.enforcePolicy(report)

@@ -15,6 +15,8 @@ export interface TableReport extends WriteCounts {
   /** How a migration wrote; absent from rollbacks. */
   mode?: WriteMode
   key?: string[] | null
+  /** The plan's rules by column, where there was a plan; `retry` applies them again. */
+  rules?: Record<string, unknown>
   /** The version made the table, or took it away. */
   created?: boolean
   dropped?: boolean

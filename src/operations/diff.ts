@@ -18,8 +18,7 @@ export interface DiffOutput {
 export const diff = operation({
   name: 'diff',
   summary: 'compare the states that two versions left, row by row and cell by cell',
-  details: `Without the second version the comparison is with the head: the data as it is now, under the snapshot strategy
-with what others changed since. Under it the state of a version is the backup taken before the next one.`,
+  details: `Without the second version the comparison is with the head: the data as it is now, under the snapshot strategy with what others changed since. Under it the state of a version is the backup taken before the next one.`,
   example: 'rowback diff 1 2 --table customers',
   positional: ['from', 'to'],
   input: z.object({

@@ -82,15 +82,11 @@ export interface MigrateOutput extends Omit<VersionJson, 'version' | 'status' | 
 export const migrate = operation({
   name: 'migrate',
   summary: 'load a file into a table, as a new version',
-  details: `Rows that fail are left out and reported, each with its line, column, code and reason; the others are written in
-one transaction together with the version. Rows whose content is the same already are not written.
+  details: `Rows that fail are left out and reported, each with its line, column, code and reason; the others are written in one transaction together with the version. Rows whose content is the same already are not written.
 
-Modes: insert adds rows; upsert adds and updates them by key; update changes rows that are there; delete takes away
-the rows that the source names; mirror is upsert and also takes away rows that the source does not have; replace makes
-the whole table what the source says.
+Modes: insert adds rows; upsert adds and updates them by key; update changes rows that are there; delete takes away the rows that the source names; mirror is upsert and also takes away rows that the source does not have; replace makes the whole table what the source says.
 
-A plan file (.yaml) loads several tables as one version, with rules for columns: from, type, trim, required, maxLength,
-min, max, pattern, map, default, formats.`,
+A plan file (.yaml) loads several tables as one version, with rules for columns: from, type, trim, required, maxLength, min, max, pattern, map, default, formats.`,
   example: 'rowback migrate customers.csv --table customers --key id -m "Q3 customers"',
   positional: ['source'],
   input,
@@ -98,24 +94,30 @@ min, max, pattern, map, default, formats.`,
   exitCode: (output: MigrateOutput) =>
     output.tables.some((table) => table.failed > 0) ? ExitCode.someRowsFailed : ExitCode.done,
   async run(context, options): Promise<MigrateOutput> {
-    const job = await readJob(context, options)
-    const sources: Source[] = []
-    try {
-      const bounds = await bindAll(context, job.requests, sources)
-      const notes = bounds.flatMap((bound) => [`${bound.source.name}: ${bound.source.summary}`, ...bound.notes])
-      const prepared: Prepared = { ...job, bounds, notes }
-      return options.dryRun ? await rehearseMigration(context, prepared) : await makeVersion(context, prepared)
-    } finally {
-      for (const source of sources) await source.close()
-    }
+    return runMigration(context, readJob(context, options), options.dryRun)
   }
 })
 
-interface Job {
+/** All that a migration needs to know before it opens its sources. */
+export interface Job {
   requests: TableRequest[]
   header: VersionHeader
   policy: FailurePolicy
+  /** In milliseconds. */
   wait: number
+}
+
+/** Opens the sources, binds them to their tables and makes the version, or rehearses it. */
+export async function runMigration(context: Context, job: Job, dryRun: boolean): Promise<MigrateOutput> {
+  const sources: Source[] = []
+  try {
+    const bounds = await bindAll(context, job.requests, sources)
+    const notes = bounds.flatMap((bound) => [`${bound.source.name}: ${bound.source.summary}`, ...bound.notes])
+    const prepared: Prepared = { ...job, bounds, notes }
+    return dryRun ? await rehearseMigration(context, prepared) : await makeVersion(context, prepared)
+  } finally {
+    for (const source of sources) await source.close()
+  }
 }
 
 interface Prepared extends Job {
@@ -123,7 +125,7 @@ interface Prepared extends Job {
   notes: string[]
 }
 
-async function readJob(context: Context, options: z.output<typeof input>): Promise<Job> {
+function readJob(context: Context, options: z.output<typeof input>): Job {
   const isPlan = ['.yaml', '.yml'].includes(extname(options.source).toLowerCase())
   const plan = isPlan ? readPlanFile(options.source) : null
   const description = options.description ?? plan?.description

@@ -10,8 +10,7 @@ export interface RecoverOutput {
 export const recover = operation({
   name: 'recover',
   summary: 'mark interrupted runs as failed',
-  details: `A run that was killed left nothing: its rows and its entry commit in one transaction. Its entry stays pending until the
-next migration, or this command, marks it.`,
+  details: `A run that was killed left nothing: its rows and its entry commit in one transaction. Its entry stays pending until the next migration, or this command, marks it.`,
   example: 'rowback recover',
   positional: [],
   input: z.object({ wait }),

@@ -1,26 +1,31 @@
 import { z } from 'zod'
 import { RowbackError, usageError } from '../errors.ts'
+import type { TableRequest } from '../migrate/request.ts'
+import { parseAuthor } from '../model/author.ts'
+import type { TableReport, Version } from '../model/version.ts'
+import type { Context } from './context.ts'
 import { authorship, flag, text, versionReference, wait } from './inputs.ts'
-import type { MigrateOutput } from './migrate.ts'
-import { migrate } from './migrate.ts'
+import type { Job, MigrateOutput } from './migrate.ts'
+import { migrate, runMigration } from './migrate.ts'
 import { operation } from './operation.ts'
+
+const input = z.object({
+  version: versionReference('the version whose rows failed'),
+  file: text('the corrected rows', 'FILE'),
+  description: text('what was corrected; made from the version when left out', 'TEXT', { short: 'm' }).optional(),
+  table: text('the table, where the version wrote several', 'TABLE').optional(),
+  dryRun: flag('say what would happen and change nothing'),
+  wait,
+  ...authorship
+})
 
 export const retry = operation({
   name: 'retry',
   summary: 'submit the corrected failed rows of a version, as a new version',
-  details: `The file is the one that the migration wrote under .rowback/failed, corrected; its columns _line, _column, _code and
-_reason are left out. Rows go into the same table by the same key; of mirror and replace only the upsert is repeated.`,
+  details: `The file is the one that the migration wrote under .rowback/failed, corrected; its columns _line, _column, _code and _reason are left out. Rows go into the same table by the same key; of mirror and replace only the upsert is repeated.`,
   example: 'rowback retry 3 .rowback/failed/3-customers.csv -m "corrected"',
   positional: ['version', 'file'],
-  input: z.object({
-    version: versionReference('the version whose rows failed'),
-    file: text('the corrected rows', 'FILE'),
-    description: text('what was corrected; made from the version when left out', 'TEXT', { short: 'm' }).optional(),
-    table: text('the table, where the version wrote several', 'TABLE').optional(),
-    dryRun: flag('say what would happen and change nothing'),
-    wait,
-    ...authorship
-  }),
+  input,
   makesDatabase: false,
   ...(migrate.exitCode && { exitCode: migrate.exitCode }),
   async run(context, options): Promise<MigrateOutput> {
@@ -41,23 +46,37 @@ _reason are left out. Rows go into the same table by the same key; of mirror and
         `Say which: --table ${reports.map((other) => other.table).join(' | --table ')}`
       )
     }
-    const { table, mode, key } = report
-    const repeated = mode === 'mirror' || mode === 'replace' ? (key ? 'upsert' : 'insert') : mode
-    return migrate.run(
-      context,
-      migrate.input.parse({
-        source: options.file,
-        table,
-        mode: repeated,
-        key: key ?? undefined,
-        strategy: version.strategy,
-        description: options.description ?? `retry of the failed rows of version ${version.number}`,
-        author: options.author,
-        remarks: options.remarks,
-        tag: options.tag,
-        dryRun: options.dryRun,
-        wait: options.wait
-      })
-    )
+    return runMigration(context, jobFor(context, options, version, report), options.dryRun)
   }
 })
+
+function jobFor(context: Context, options: z.output<typeof input>, version: Version, report: TableReport): Job {
+  const { table, mode, key, rules } = report
+  const repeated = mode === 'mirror' || mode === 'replace' ? (key ? 'upsert' : 'insert') : (mode ?? null)
+  return {
+    requests: [
+      {
+        source: options.file,
+        table,
+        key: key ?? null,
+        mode: repeated,
+        create: false,
+        columns: (rules as TableRequest['columns'] | undefined) ?? null,
+        options: {}
+      }
+    ],
+    header: {
+      kind: 'migrate',
+      strategy: version.strategy,
+      author: parseAuthor(options.author ?? context.config.author),
+      description: options.description ?? `retry of the failed rows of version ${version.number}`,
+      remarks: options.remarks ?? null,
+      tag: options.tag ?? null,
+      targetVersion: null,
+      sourceName: null,
+      sourceSha256: null
+    },
+    policy: { onFailure: 'skip', maxFailed: null },
+    wait: options.wait * 1000
+  }
+}

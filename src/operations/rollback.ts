@@ -35,8 +35,7 @@ export interface RollbackOutput extends Omit<VersionJson, 'version' | 'status'> 
 export const rollback = operation({
   name: 'rollback',
   summary: 'bring the data back to what an earlier version left, as a new version',
-  details: `The present state is backed up first (snapshot) or kept in history (incremental), so that a rollback can itself be
-rolled back: history is never rewritten. A table that a later version made is dropped; going forward again makes it anew.`,
+  details: `The present state is backed up first (snapshot) or kept in history (incremental), so that a rollback can itself be rolled back: history is never rewritten. A table that a later version made is dropped; going forward again makes it anew.`,
   example: 'rowback rollback 6 -m "the Q3 file was wrong"',
   positional: ['version'],
   input,

@@ -24,8 +24,7 @@ export interface RowsOutput {
 export const rows = operation({
   name: 'rows',
   summary: 'the rows of a version: those that failed, or those that succeeded',
-  details: `Failed rows come with their line in the source, column, code, reason and the row as it was. Succeeded rows are
-those that the version inserted, updated or deleted, before and after; rows that were the same already are only counted.`,
+  details: `Failed rows come with their line in the source, column, code, reason and the row as it was. Succeeded rows are those that the version inserted, updated or deleted, before and after; rows that were the same already are only counted.`,
   example: 'rowback rows 3 --failed',
   positional: ['version'],
   input: z.object({

@@ -57,6 +57,6 @@ export function versionJson(version: Version): VersionJson {
   }
 }
 
-export function tableJson({ history: _bookkeeping, ...report }: TableReport): TableJson {
+export function tableJson({ history: _history, rules: _rules, ...report }: TableReport): TableJson {
   return report
 }

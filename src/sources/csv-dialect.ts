@@ -1,4 +1,5 @@
 import { usageError } from '../errors.ts'
+import { SAMPLE_LENGTH } from './beginning.ts'
 import { type CsvRecord, CsvRecords } from './csv-records.ts'
 import type { Dialect } from './csv-scan.ts'
 import type { SourceOptions } from './source.ts'
@@ -7,21 +8,24 @@ const DELIMITERS = ['\t', ';', '|', ',']
 const QUOTES = ['"', "'"]
 /** A delimiter counts when at least this share of the records has the same number of cells. */
 const CONSISTENT = 0.6
+/** A record longer than this at the end of a sample is one whose quote is not closed. */
+const LONG_RECORD = 4096
 
 /** How a sample reads with one delimiter and quote. */
 interface Trial {
   delimiter: string
   quote: string
   records: CsvRecord[]
-  broken: number
   /** The most frequent number of cells, and the share of records that have it. */
   width: number
   share: number
+  /** Whether quotes are malformed or not closed. */
+  flawed: boolean
 }
 
 /**
  * Finds out how a CSV file is written, as far as the options do not say.
- * @param sample the beginning of the text; its last line may be cut
+ * @param sample the text, or as much of it as `beginning` gives
  * @param preferred a delimiter that the file's name promises
  * @throws RowbackError `source.delimiter` or `source.quote` (usage) for characters that cannot be one
  */
@@ -30,16 +34,21 @@ export function detectDialect(sample: string, options: SourceOptions, preferred?
   const quote = options.quote === undefined ? undefined : checkedQuote(options.quote, delimiter)
   const quotes = quote === undefined ? QUOTES.filter((q) => q !== delimiter) : [quote]
   const delimiters = (delimiter === undefined ? DELIMITERS : [delimiter]).filter((d) => d !== quote)
-  const trialsOf = (q: string) =>
-    delimiters.map((d) => tryOut(sample, { delimiter: d, quote: q, newline: newlineOf(sample, q) }))
-
   const [usual = '"', unusual] = quotes
-  const best = bestTrial(trialsOf(usual), options.expectedColumns, preferred)
-  const chosen =
-    unusual && !opensCells(sample, best)
-      ? quotedByApostrophe(sample, best, trialsOf(unusual), options, preferred)
-      : best
-  return { delimiter: chosen.delimiter, quote: chosen.quote, newline: newlineOf(sample, chosen.quote) }
+  const readWith = (q: string): Trial => {
+    const newline = newlineOf(sample, q)
+    const trials = delimiters.map((d) => tryOut(sample, { delimiter: d, quote: q, newline }))
+    return bestTrial(trials, options.expectedColumns, preferred)
+  }
+  const trial = moreLikely(sample, readWith(usual), unusual === undefined ? undefined : () => readWith(unusual))
+  return { delimiter: trial.delimiter, quote: trial.quote, newline: newlineOf(sample, trial.quote) }
+}
+
+/** Apostrophes quote only when nothing else does, and every cell that begins with one is well-formed that way. */
+function moreLikely(sample: string, usual: Trial, readWithOther?: () => Trial): Trial {
+  if (!readWithOther || opensCells(sample, usual)) return usual
+  const other = readWithOther()
+  return !other.flawed && other.share >= usual.share && opensCells(sample, other) ? other : usual
 }
 
 /** Line ends within quotes say nothing. */
@@ -50,16 +59,22 @@ function newlineOf(sample: string, quote: string): Dialect['newline'] {
 }
 
 function tryOut(sample: string, dialect: Dialect): Trial {
-  const { good, broken } = new CsvRecords(dialect, 0, Number.POSITIVE_INFINITY).push(
-    withLineEnd(sample, dialect.newline)
-  )
-  const { width, share } = usualWidth(good)
-  return { delimiter: dialect.delimiter, quote: dialect.quote, records: good, broken: broken.length, width, share }
+  const { delimiter, quote } = dialect
+  const reader = new CsvRecords(dialect, 0, Number.POSITIVE_INFINITY)
+  const { good, broken } = reader.push(sample)
+  const last = endOf(sample, reader, good.length)
+  const records = [...good, ...last.records]
+  return { delimiter, quote, records, ...usualWidth(records), flawed: broken.length > 0 || last.unclosed }
 }
 
-// A sample of a single line must give a record, too.
-function withLineEnd(sample: string, newline: string): string {
-  return sample.includes(newline) ? sample : sample + newline
+/** The last line of a text that is all there; of a longer one it may be cut. */
+function endOf(sample: string, reader: CsvRecords, before: number): { records: CsvRecord[]; unclosed: boolean } {
+  if (sample.length >= SAMPLE_LENGTH && before > 0) return { records: [], unclosed: reader.rest > LONG_RECORD }
+  try {
+    return { records: reader.end().good, unclosed: false }
+  } catch {
+    return { records: [], unclosed: true }
+  }
 }
 
 /** The number of cells that most records have; of the first when there is no such number. */
@@ -75,14 +90,17 @@ function bestTrial(trials: Trial[], expected: string[] = [], preferred?: string)
   const promised = trials.find((t) => t.delimiter === preferred && t.width > 1)
   if (promised) return promised
   const named = maxBy(trials, (t) => expectedCells(t, expected))
-  if (named && expectedCells(named, expected) > 1) return named
+  if (named && cellsOfFirst(named) > 1 && expectedCells(named, expected) > 0) return named
   const viable = trials.filter((t) => t.width > 1 && t.share >= CONSISTENT)
   const candidates = viable.filter((t) => !(t.delimiter === ',' && viable.length > 1 && onlyDecimalCommas(t)))
   const consistent = maxBy(candidates, (t) => Math.round(t.share * 20) * 1000 + t.width)
   if (consistent) return consistent
-  const widest = maxBy(trials, (t) => t.records[0]?.cells.length ?? 0)
-  const hasCells = widest && (widest.records[0]?.cells.length ?? 0) > 1
-  return (hasCells ? widest : trials.at(-1)) as Trial
+  const widest = maxBy(trials, cellsOfFirst)
+  return (widest && cellsOfFirst(widest) > 1 ? widest : trials.at(-1)) as Trial
+}
+
+function cellsOfFirst(trial: Trial): number {
+  return trial.records[0]?.cells.length ?? 0
 }
 
 function expectedCells(trial: Trial, expected: string[]): number {
@@ -99,21 +117,6 @@ function onlyDecimalCommas(trial: Trial): boolean {
 
 function opensCells(sample: string, { delimiter, quote }: Trial): boolean {
   return sample.startsWith(quote) || ['\n', '\r', delimiter].some((before) => sample.includes(before + quote))
-}
-
-/** Apostrophes quote only when every cell that begins with one is well-formed that way. */
-function quotedByApostrophe(
-  sample: string,
-  usual: Trial,
-  trials: Trial[],
-  options: SourceOptions,
-  preferred?: string
-): Trial {
-  const best = bestTrial(trials, options.expectedColumns, preferred)
-  const complete = best.broken === 0 && best.records.length > 0 && best.share >= usual.share
-  const cells = usual.records.flatMap((record) => record.cells)
-  const wholeCells = cells.some((cell) => /^'.*'$/s.test(cell.trimEnd()))
-  return complete && wholeCells && opensCells(sample, best) ? best : usual
 }
 
 function checkedDelimiter(given: string): string {

@@ -70,6 +70,11 @@ export class CsvRecords {
     return records
   }
 
+  /** How much text waits for the end of its record. */
+  get rest(): number {
+    return this.#pending.length
+  }
+
   #parsePending(): Records {
     const text = this.#pending
     const { records, end } = this.#parse(text)

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import { ExitCode } from '../../src/errors.ts'
-import { openSource } from '../../src/sources/open.ts'
 import type { SourceOptions } from '../../src/sources/source.ts'
 import { failure, readAll, tempFolder } from './helpers.ts'
 
@@ -21,9 +20,7 @@ async function read(text: string, options: SourceOptions = {}, name = 'table.csv
 }
 
 async function fails(text: string, options: SourceOptions = {}) {
-  return failure(
-    openSource(await folder.write('bad.csv', text), options).then((source) => Array.fromAsync(source.read()))
-  )
+  return failure(readAll(await folder.write('bad.csv', text), options))
 }
 
 describe('delimiters and quotes', () => {
@@ -70,6 +67,15 @@ describe('delimiters and quotes', () => {
     const { rows, summary } = await read("id,name\n1,'O''Hara, Ann'\n2,'Bob\nC'\n3,Eve\n")
     expect(rows.map((row) => row.cells[1])).toEqual(["O'Hara, Ann", 'Bob\nC', 'Eve'])
     expect(summary).toContain("quote '")
+  })
+
+  test.each([
+    "id,city\n1,'s-Hertogenbosch\n2,Bob\n",
+    "id,city\n1,'s-Hertogenbosch",
+    `id,city\n1,'s-Hertogenbosch\n${'2,Bob\n'.repeat(20_000)}`
+  ])('an apostrophe that nothing closes is text', async (text) => {
+    const { rows } = await readAll(await folder.write('city.csv', text))
+    expect(rows[0]?.cells).toEqual(['1', "'s-Hertogenbosch"])
   })
 
   test('apostrophes are text otherwise', async () => {
@@ -172,10 +178,12 @@ describe('the header', () => {
 
   test('may be as long as a window and more', async () => {
     const names = Array.from({ length: 20_000 }, (_, i) => `a_rather_long_name_${i}`)
-    const path = await folder.write('wide.csv', `${names.join(',')}\n${names.map((_, i) => i).join(',')}\n`)
-    const { source, rows } = await readAll(path)
-    expect(source.columns).toEqual(names)
-    expect(rows[0]?.cells.at(-1)).toBe('19999')
+    for (const delimiter of [',', ';']) {
+      const text = `${names.join(delimiter)}\n${names.map((_, i) => i).join(delimiter)}\n`
+      const { source, rows } = await readAll(await folder.write('wide.csv', text))
+      expect(source.columns).toEqual(names)
+      expect(rows[0]?.cells.at(-1)).toBe('19999')
+    }
   })
 
   test('may have names that objects have', async () => {

@@ -75,5 +75,8 @@ function failedLines(rows: FailedRow[], style: Style): string {
 }
 
 function succeededLines(rows: SucceededRow[], style: Style): string {
-  return rows.flatMap((row) => [`${style.dim(row.table)}${changeLines(row, style).join('\n')}`]).join('\n')
+  const byTable = Map.groupBy(rows, (row) => row.table)
+  return [...byTable]
+    .map(([table, changes]) => [style.bold(table), ...changes.flatMap((row) => changeLines(row, style))].join('\n'))
+    .join('\n\n')
 }

@@ -1,0 +1,55 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import {
+  checkChain,
+  checkDiffs,
+  checkMigrationCounts,
+  checkRollbackCounts,
+  checkRollbacks,
+  checkSucceeded,
+  checkWrites
+} from '../support/properties-checks.ts'
+import type { ScenarioOptions } from '../support/properties-scenario.ts'
+import { Played, scenarios } from '../support/properties-scenario.ts'
+import { GROUPS, KEYLESS } from '../support/properties-tables.ts'
+
+/** A soak: `PROPERTY_RUNS=20` plays twenty times as many scenarios. */
+const TIMES = Number(process.env.PROPERTY_RUNS ?? 1)
+
+const SNAPSHOT: ScenarioOptions = { groups: [...GROUPS, ...KEYLESS], strategies: ['snapshot'] }
+const INCREMENTAL: ScenarioOptions = { groups: GROUPS, strategies: ['incremental'] }
+const MIXED: ScenarioOptions = { groups: [...GROUPS, ...KEYLESS], strategies: ['snapshot', 'incremental'] }
+
+function property(
+  name: string,
+  runs: number,
+  options: ScenarioOptions,
+  check: (played: Played) => Promise<void>
+): void {
+  test(name, { timeout: TIMES * 120_000 }, async () => {
+    let played = 0
+    await fc.assert(
+      fc.asyncProperty(scenarios(options), (scenario) =>
+        Played.through(scenario, async (result) => {
+          played += result.versions.length
+          await check(result)
+        })
+      ),
+      { numRuns: runs * TIMES }
+    )
+    expect(played, 'versions were made').toBeGreaterThan(runs)
+  })
+}
+
+property('a rollback leaves exactly what the version left: snapshot', 25, SNAPSHOT, checkRollbacks)
+property('a rollback leaves exactly what the version left: incremental', 25, INCREMENTAL, checkRollbacks)
+property('a rollback leaves exactly what the version left: mixed', 35, MIXED, checkRollbacks)
+property('a migration writes what the source says', 60, MIXED, checkWrites)
+property('a migration counts what really changed', 25, MIXED, checkMigrationCounts)
+property('a rollback counts what really changed', 20, MIXED, checkRollbackCounts)
+property('the diff of two versions leads from the one to the other', 20, MIXED, checkDiffs)
+property('the rows that succeeded lead from the version before to the version', 20, MIXED, (played) =>
+  checkSucceeded(played, ['migrate'])
+)
+property('so do the rows that a rollback wrote', 20, MIXED, (played) => checkSucceeded(played, ['rollback']))
+property('whatever is altered in the ledger shows', 2, MIXED, checkChain)

@@ -1,0 +1,361 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import fc from 'fast-check'
+import { expect } from 'vitest'
+import { RowbackError } from '../../src/errors.ts'
+import type { WriteMode } from '../../src/model/change.ts'
+import { WRITE_MODES } from '../../src/model/change.ts'
+import type { FailedRow } from '../../src/model/failed-row.ts'
+import type { MigrateOutput } from '../../src/operations/migrate.ts'
+import type { RollbackOutput } from '../../src/operations/rollback.ts'
+import type { MigratedVersion, Rowback } from '../../src/rowback.ts'
+import { open } from '../../src/rowback.ts'
+import type { Load } from './properties-model.ts'
+import type { SourceFormat } from './properties-sources.ts'
+import { writeSource } from './properties-sources.ts'
+import type { DatabaseState } from './properties-state.ts'
+import { quoteName, readState, show } from './properties-state.ts'
+import type { ColumnSpec, TableSpec } from './properties-tables.ts'
+import { ODD_VALUES, rawCell } from './properties-tables.ts'
+
+export type StrategyName = 'snapshot' | 'incremental'
+
+type MigrateInput = Parameters<Rowback['migrate']>[0]
+
+/** Rolls of the dice, one per column: what they mean depends on the table, see {@link rawCell}. */
+type DiceRow = number[]
+
+interface MigrateStep {
+  kind: 'migrate'
+  table: number
+  mode: number
+  strategy: StrategyName
+  format: SourceFormat
+  rows: DiceRow[]
+  /** Bits of the columns that the source leaves out, as far as it can. */
+  omitted: number
+  bare: boolean
+  sparse: boolean
+  byOtherKey: boolean
+  abort: boolean
+  rehearse: boolean
+}
+
+interface RollbackStep {
+  kind: 'rollback'
+  /** From 0 to 99: how far along the history. */
+  to: number
+}
+
+export interface Scenario {
+  tables: TableSpec[]
+  /** Rows that are there before the first version, per table. */
+  seeds: DiceRow[][]
+  steps: (MigrateStep | RollbackStep)[]
+  /** Picks versions for the checks at the end, from 0 to 99. */
+  picks: number[]
+}
+
+export interface ScenarioOptions {
+  groups: readonly TableSpec[][]
+  strategies: StrategyName[]
+  /** How many groups of tables come together. */
+  maxGroups?: number
+}
+
+const dice = fc.nat(9999)
+const diceRow = fc.array(dice, { minLength: 8, maxLength: 8 })
+
+export function scenarios({ groups, strategies, maxGroups = 2 }: ScenarioOptions): fc.Arbitrary<Scenario> {
+  const often = <T>(value: T, others: T, times: number) =>
+    fc.oneof({ arbitrary: fc.constant(value), weight: times }, { arbitrary: fc.constant(others), weight: 1 })
+  const migrateStep: fc.Arbitrary<MigrateStep> = fc.record({
+    kind: fc.constant('migrate' as const),
+    table: fc.nat(99),
+    mode: fc.nat(WRITE_MODES.length - 1),
+    strategy: fc.constantFrom(...strategies),
+    format: fc.constantFrom<SourceFormat>('ndjson', 'json', 'csv'),
+    rows: fc.array(diceRow, { minLength: 1, maxLength: 6 }),
+    omitted: fc.oneof({ arbitrary: fc.constant(0), weight: 2 }, { arbitrary: fc.nat(255), weight: 1 }),
+    bare: fc.boolean(),
+    sparse: fc.boolean(),
+    byOtherKey: often(false, true, 5),
+    abort: often(false, true, 11),
+    rehearse: often(false, true, 5)
+  })
+  const rollbackStep: fc.Arbitrary<RollbackStep> = fc.record({ kind: fc.constant('rollback' as const), to: fc.nat(99) })
+  const step = fc.oneof({ arbitrary: migrateStep, weight: 5 }, { arbitrary: rollbackStep, weight: 2 })
+  return fc.record({
+    tables: fc
+      .uniqueArray(fc.constantFrom(...groups), { minLength: 1, maxLength: Math.min(maxGroups, groups.length) })
+      .map((chosen) => [...new Set(chosen.flat())]),
+    seeds: fc.array(fc.array(diceRow, { maxLength: 5 }), { minLength: 4, maxLength: 4 }),
+    steps: fc.array(step, { minLength: 3, maxLength: 8 }),
+    picks: fc.array(fc.nat(99), { minLength: 3, maxLength: 3 })
+  })
+}
+
+export interface PlayedVersion {
+  number: number
+  kind: 'migrate' | 'rollback'
+  output: MigrateOutput | RollbackOutput
+  before: DatabaseState
+  after: DatabaseState
+}
+
+export interface PlayedMigration extends PlayedVersion {
+  kind: 'migrate'
+  output: MigrateOutput
+  load: Load
+  failed: FailedRow[]
+  /** What the rehearsal before it said. */
+  rehearsal: MigrateOutput | null
+}
+
+/** A scenario after it was played, with what was seen on the way. */
+export class Played {
+  readonly folder = mkdtempSync(join(tmpdir(), 'rowback-property-'))
+  readonly path = join(this.folder, 'data.db')
+  readonly repository = join(this.folder, 'repository')
+  readonly scenario: Scenario
+  /** What was done, for a person who reads a failure. */
+  readonly script: string[] = []
+  readonly versions: (PlayedVersion | PlayedMigration)[] = []
+  /** By version. */
+  readonly states = new Map<number, DatabaseState>()
+  db!: Rowback
+  #state: DatabaseState = new Map()
+  #files = 0
+
+  private constructor(scenario: Scenario) {
+    this.scenario = scenario
+  }
+
+  /** Plays a scenario, hands it over, and removes its files. A failure tells what was done. */
+  static async through(scenario: Scenario, check: (played: Played) => Promise<void>): Promise<void> {
+    const played = new Played(scenario)
+    try {
+      await played.#play()
+      await check(played)
+    } catch (error) {
+      if (error instanceof Error) error.message += `\n\nAfter:\n${played.script.join('\n')}`
+      throw error
+    } finally {
+      await played.db?.close()
+      rmSync(played.folder, { recursive: true, force: true })
+    }
+  }
+
+  get migrations(): PlayedMigration[] {
+    return this.versions.filter((version): version is PlayedMigration => version.kind === 'migrate')
+  }
+
+  get head(): number {
+    return this.versions.at(-1)?.number ?? 0
+  }
+
+  /** Versions that left something; 0 is the baseline. */
+  get numbers(): number[] {
+    return [...this.states.keys()]
+  }
+
+  pick(hundredth: number, numbers = this.numbers): number {
+    return numbers[Math.floor((hundredth * numbers.length) / 100)] ?? 0
+  }
+
+  stateOf(version: number): DatabaseState {
+    return this.states.get(version) ?? new Map()
+  }
+
+  read(): DatabaseState {
+    return readState(this.path)
+  }
+
+  async #play(): Promise<void> {
+    this.#makeTables()
+    this.db = await open({ target: `sqlite:${this.path}`, repository: this.repository, author: 'a property' })
+    this.#state = this.read()
+    this.states.set(0, this.#state)
+    for (const step of this.scenario.steps) {
+      if (step.kind === 'migrate') await this.#migrate(step)
+      else await this.#rollBack(step)
+    }
+  }
+
+  #makeTables(): void {
+    const db = new DatabaseSync(this.path)
+    this.scenario.tables.forEach((spec, i) => {
+      for (const statement of spec.ddl ?? []) this.#run(db, statement)
+      for (const row of spec.ddl ? (this.scenario.seeds[i] ?? []) : []) this.#run(db, seedStatement(spec, row))
+    })
+    db.close()
+  }
+
+  #run(db: DatabaseSync, sql: string): void {
+    try {
+      db.exec(sql)
+      this.script.push(`sqlite: ${sql}`)
+    } catch (error) {
+      if (!sql.startsWith('INSERT')) throw error
+    }
+  }
+
+  async #migrate(step: MigrateStep): Promise<void> {
+    const spec = this.scenario.tables[step.table % this.scenario.tables.length] as TableSpec
+    const existed = this.#state.has(spec.name)
+    const modes = spec.key ? WRITE_MODES : (['insert', 'replace'] as const)
+    const mode = modes[step.mode % modes.length] as WriteMode
+    const byOther = step.byOtherKey && spec.otherKey !== null
+    const load = this.#writeSource(step, spec, mode, byOther ? spec.otherKey : spec.key, existed)
+    if (!load) return
+    const input = {
+      source: load.path,
+      table: spec.name,
+      mode,
+      ...((byOther || (!existed && spec.key)) && { key: byOther ? (spec.otherKey ?? []) : (spec.key ?? []) }),
+      create: !existed,
+      strategy: step.strategy,
+      description: `${mode} ${spec.name}`,
+      ...(step.abort && { onFailure: 'abort' as const }),
+      ...(step.format === 'csv' && { delimiter: ',', quote: '"', header: true }),
+      encoding: 'utf-8'
+    }
+    const before = this.#state
+    const rehearsal = step.rehearse ? ((await this.#attempt(input, load, true))?.json ?? null) : null
+    const made = await this.#attempt(input, load, false)
+    const after = this.read()
+    if (!made) {
+      expect(show(after), 'a migration that was refused leaves nothing').toEqual(show(before))
+      return
+    }
+    const number = made.number as number
+    this.#commit(number, after)
+    const failed = await Array.fromAsync(made.failedRows())
+    const output = made.json
+    const played: PlayedMigration = { number, kind: 'migrate', output, before, after, load, failed, rehearsal }
+    this.versions.push(played)
+  }
+
+  /** @returns null where the migration was refused for a reason that it says beforehand */
+  async #attempt(input: MigrateInput, load: Load, dryRun: boolean): Promise<MigratedVersion | null> {
+    const before = show(this.#state)
+    const label = `${dryRun ? 'rehearse' : 'migrate'} ${JSON.stringify({ ...input, source: undefined })} ${shownRows(load)}`
+    try {
+      const made = await this.db.migrate({ ...input, dryRun })
+      this.script.push(`${made.number ?? '-'}: ${label}`)
+      if (dryRun) expect(show(this.read()), 'a rehearsal changes nothing').toEqual(before)
+      return made
+    } catch (error) {
+      this.script.push(`refused: ${label}: ${(error as Error).message}`)
+      if (!(error instanceof RowbackError) || !isExpected(error, input, load)) throw error
+      return null
+    }
+  }
+
+  #commit(number: number, state: DatabaseState): void {
+    this.#state = state
+    this.states.set(number, state)
+  }
+
+  #writeSource(
+    step: MigrateStep,
+    spec: TableSpec,
+    mode: WriteMode,
+    key: string[] | null,
+    existed: boolean
+  ): (Load & { path: string }) | null {
+    const identity = new Set([...(spec.key ?? []), ...(key ?? [])])
+    const columns = spec.columns.filter(
+      (column, i) => !column.generated && (!existed || identity.has(column.name) || !((step.omitted >> i) & 1))
+    )
+    if (columns.length < 2) columns.push(...spec.columns.filter((column) => !column.generated).slice(0, 2))
+    const chosen = [...new Set(columns)]
+    const rows = usableRows(step.rows, spec, chosen, key, existed)
+    if (rows.length === 0) return null
+    const path = join(this.folder, `source-${++this.#files}.${step.format}`)
+    const bare = new Set(
+      step.bare ? chosen.filter((column) => column.kind !== 'text').map((column) => column.name) : []
+    )
+    const names = chosen.map((column) => column.name)
+    const written = writeSource(path, { format: step.format, columns: names, rows, bare, sparse: step.sparse })
+    const referred = this.scenario.tables.some((other) => other.references.some(({ table }) => table === spec.name))
+    return { spec, mode, key, columns: names, rows: written, existed, referred, path }
+  }
+
+  async #rollBack(step: RollbackStep): Promise<void> {
+    const to = this.pick(
+      step.to,
+      this.numbers.filter((number) => number !== this.head)
+    )
+    if (this.versions.length > 0) await this.rollBackTo(to)
+  }
+
+  /** Rolls back and remembers the version. */
+  async rollBackTo(to: number): Promise<PlayedVersion> {
+    this.script.push(`${this.head + 1}: rollback ${to}`)
+    const output = await this.db.rollback(to)
+    const after = this.read()
+    const played: PlayedVersion = {
+      number: output.version as number,
+      kind: 'rollback',
+      output,
+      before: this.#state,
+      after
+    }
+    this.versions.push(played)
+    this.#commit(played.number, after)
+    return played
+  }
+}
+
+/** Rows as the table's dice say, without those that would make the whole source unusable. */
+function usableRows(
+  diceRows: DiceRow[],
+  spec: TableSpec,
+  columns: ColumnSpec[],
+  key: string[] | null,
+  existed: boolean
+): (string | null)[][] {
+  const keyAt = columns.flatMap((column, i) => (key?.includes(column.name) ? [i] : []))
+  const primaryAt = columns.flatMap((column, i) => (spec.key?.includes(column.name) ? [i] : []))
+  const seen = new Set<string>()
+  const rows = diceRows.map((row) => columns.map((column, i) => rawCell(spec, column, row[i] ?? 0)))
+  return rows.filter((row) => {
+    // SQLite would make up a key for a row found by another column.
+    if (key !== spec.key && primaryAt.some((at) => row[at] === null)) return false
+    const text = JSON.stringify(keyAt.map((at) => row[at] ?? null))
+    // A new table is refused when its key repeats.
+    if (!existed && key && seen.has(text)) return false
+    seen.add(text)
+    return true
+  })
+}
+
+function isExpected(error: RowbackError, input: MigrateInput, load: Load): boolean {
+  if (error.code === 'rows.failed') return input.onFailure === 'abort' || (load.mode === 'replace' && !load.key)
+  return error.code === 'strategy.unfit' && (input.strategy === 'incremental' ? !load.spec.key || load.referred : false)
+}
+
+function shownRows(load: Load): string {
+  return load.rows.map(({ line, cells }) => `\n     line ${line}: ${JSON.stringify(cells)}`).join('')
+}
+
+function seedStatement(spec: TableSpec, dice: DiceRow): string {
+  const columns = spec.columns.filter((column) => !column.generated)
+  const values = columns.map((column, i) => seedValue(spec, column, dice[i] ?? 0))
+  return `INSERT INTO ${quoteName(spec.name)} (${columns.map((column) => quoteName(column.name)).join(', ')}) VALUES (${values.join(', ')})`
+}
+
+/** Now and then a value that no source could give. */
+function seedValue(spec: TableSpec, column: ColumnSpec, dice: number): string {
+  const isKey = spec.key?.includes(column.name)
+  const plain =
+    !isKey && !column.unique && column.kind !== 'reference' && !spec.columns.some((other) => other.generated)
+  if (plain && dice % 5 === 4) return ODD_VALUES[Math.floor(dice / 5) % ODD_VALUES.length] as string
+  const cell = rawCell(spec, column, dice)
+  if (cell === null) return 'NULL'
+  if (column.kind === 'blob' && /^0x([0-9a-f]{2})*$/i.test(cell)) return `x'${cell.slice(2)}'`
+  return `CAST(x'${Buffer.from(cell).toString('hex')}' AS TEXT)`
+}
