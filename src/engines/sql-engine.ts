@@ -18,6 +18,8 @@ import type {
 } from './engine.ts'
 import { SUPERSEDED_COLUMN, VERSION_COLUMN } from './engine.ts'
 
+const VERSION_NUMBER: ColumnType = { kind: 'integer', min: 0n, max: 2n ** 63n - 1n }
+
 /**
  * What engines share: the SQL of temporal rows (docs/architecture.md, "Incremental rows"). An engine adds its
  * differences: how to connect, inspect, read, write, and the few words of SQL that differ.
@@ -77,7 +79,7 @@ export abstract class SqlEngine implements Engine {
   async addVersionColumn(table: Table): Promise<void> {
     const hidden = this.capabilities.invisibleColumns ? ' INVISIBLE' : ''
     await this.run(
-      `ALTER TABLE ${this.quote(table.name)} ADD COLUMN ${this.quote(VERSION_COLUMN)} BIGINT NOT NULL DEFAULT 0${hidden}`
+      `ALTER TABLE ${this.quote(table.name)} ADD COLUMN ${this.quote(VERSION_COLUMN)} ${this.declare(VERSION_NUMBER)} NOT NULL DEFAULT 0${hidden}`
     )
   }
 
@@ -87,8 +89,8 @@ export abstract class SqlEngine implements Engine {
     const columns = writableColumns(table).map((column) => `${this.quote(column.name)} ${column.declared}`)
     const key = this.list([...(table.key ?? []), VERSION_COLUMN, SUPERSEDED_COLUMN])
     await this.run(
-      `CREATE TABLE ${this.quote(tracking.history)} (\n  ${columns.join(',\n  ')},\n  ${version} BIGINT NOT NULL,\n` +
-        `  ${this.quote(SUPERSEDED_COLUMN)} BIGINT NOT NULL,\n  PRIMARY KEY (${key})\n)`
+      `CREATE TABLE ${this.quote(tracking.history)} (\n  ${columns.join(',\n  ')},\n  ${version} ${this.declare(VERSION_NUMBER)} NOT NULL,\n` +
+        `  ${this.quote(SUPERSEDED_COLUMN)} ${this.declare(VERSION_NUMBER)} NOT NULL,\n  PRIMARY KEY (${key})\n)`
     )
   }
 

@@ -72,6 +72,7 @@ function missingTable(name: string, tables: readonly Table[]): RowbackError {
 }
 
 async function bindNew(engine: Engine, name: string, request: TableRequest, source: Source): Promise<BoundTable> {
+  assertUsableNames(name, source.columns)
   const mappings = mapSourceColumns(request, source, null)
   const { definition, notes } = await inferDefinition(name, request, source, mappings.pairs)
   const columns = definition.columns.map((column, i): FormatColumn => {
@@ -98,6 +99,29 @@ async function bindNew(engine: Engine, name: string, request: TableRequest, sour
     columns,
     rules: request.columns,
     notes: [...mappings.notes, ...notes]
+  }
+}
+
+/** @throws RowbackError `table.reserved` or `source.header` for names that a new table cannot have */
+function assertUsableNames(table: string, columns: readonly string[]): void {
+  if (/^(rowback|history|sqlite)_/i.test(table)) {
+    throw new RowbackError({
+      code: 'table.reserved',
+      message: `${table} cannot be made: names that begin with rowback_, history_ or sqlite_ are kept for bookkeeping.`,
+      hint: 'Choose another name with --table.'
+    })
+  }
+  const seen = new Map<string, string>()
+  for (const column of columns) {
+    const twin = seen.get(column.toLowerCase())
+    if (twin !== undefined) {
+      throw new RowbackError({
+        code: 'source.header',
+        message: `The columns "${twin}" and "${column}" differ only in case, and a table holds them for the same.`,
+        hint: 'Rename one of them in the source.'
+      })
+    }
+    seen.set(column.toLowerCase(), column)
   }
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { RowbackError, usageError } from '../errors.ts'
 import { toJson } from '../model/value.ts'
 import { text } from './inputs.ts'
 import { operation } from './operation.ts'
@@ -18,7 +19,21 @@ export const query = operation({
   input: z.object({ sql: text('the query', 'SQL') }),
   makesDatabase: false,
   async run(context, { sql }): Promise<QueryOutput> {
-    const result = await context.engine.readOnlyQuery(sql)
+    const result = await context.engine.readOnlyQuery(sql).catch((error: unknown) => {
+      throw explained(error)
+    })
     return { columns: result.columns, rows: result.rows.map((row) => row.map(toJson)) }
   }
 })
+
+function explained(error: unknown): unknown {
+  if (!(error instanceof RowbackError)) return error
+  if (error.code === 'target.read_only') {
+    return usageError(
+      'query.writes',
+      'A query can only read.',
+      'Load changes as a version: rowback migrate FILE -m "..."'
+    )
+  }
+  return usageError('query.invalid', error.message, 'See tables and columns with: rowback inspect')
+}

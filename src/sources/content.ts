@@ -1,6 +1,6 @@
 import { isAscii } from 'node:buffer'
 import { ExitCode, RowbackError } from '../errors.ts'
-import { passOver } from './bytes.ts'
+import { type BytePass, passOver } from './bytes.ts'
 import { type Compression, detectCompression } from './compression.ts'
 import { countUtf8, type Encoding, encodingFromHead, isMostlyUtf8, isUtf16, type Utf8Count } from './encoding.ts'
 import { guessEncoding } from './guess-encoding.ts'
@@ -70,25 +70,30 @@ interface Survey {
   encoding: Encoding | null
 }
 
-async function lookThrough(pass: ReturnType<typeof passOver>, name: string, wanted?: string): Promise<Survey> {
-  const { head, chunks } = await withHead(pass.chunks)
-  if (head.length === 0) throw emptyError(name)
-  refuseKnownBinary(head, name)
-  const known = encodingFromHead(head, wanted)
-  const mayHaveNuls = isUtf16(known)
+async function lookThrough(pass: BytePass, name: string, wanted?: string): Promise<Survey> {
+  try {
+    const { head, chunks } = await withHead(pass.chunks)
+    if (head.length === 0) throw emptyError(name)
+    refuseKnownBinary(head, name)
+    const known = encodingFromHead(head, wanted)
+    const valid = await checkAll(chunks, name, isUtf16(known))
+    return { sha256: pass.digest(), bytes: pass.consumed(), encoding: settle(known, valid) }
+  } finally {
+    await pass.chunks.return(undefined)
+  }
+}
+
+/** Whether it is all UTF-8; a NUL byte where none may be is an error. */
+async function checkAll(chunks: AsyncIterable<Buffer>, name: string, mayHaveNuls: boolean): Promise<boolean> {
   const isUtf8 = utf8Checker()
   let offset = 0
   for await (const chunk of chunks) {
     const nul = mayHaveNuls ? -1 : chunk.indexOf(0)
-    if (nul !== -1) {
-      await chunks.return(undefined)
-      throw nulError(name, offset + nul)
-    }
+    if (nul !== -1) throw nulError(name, offset + nul)
     isUtf8(chunk, false)
     offset += chunk.length
   }
-  const valid = isUtf8(Buffer.alloc(0), true)
-  return { sha256: pass.digest(), bytes: pass.consumed(), encoding: settle(known, valid) }
+  return isUtf8(Buffer.alloc(0), true)
 }
 
 function settle(known: Encoding | null, validUtf8: boolean): Encoding | null {
@@ -97,9 +102,7 @@ function settle(known: Encoding | null, validUtf8: boolean): Encoding | null {
 }
 
 /** Reads ahead until there is enough to tell what it is, and gives all chunks again from the first. */
-async function withHead(
-  chunks: AsyncGenerator<Buffer>
-): Promise<{ head: Buffer; chunks: AsyncGenerator<Buffer, void, void> }> {
+async function withHead(chunks: AsyncGenerator<Buffer>): Promise<{ head: Buffer; chunks: AsyncGenerator<Buffer> }> {
   const parts: Buffer[] = []
   let length = 0
   while (length < HEAD_BYTES) {
@@ -109,13 +112,9 @@ async function withHead(
     length += next.value.length
   }
   const head = Buffer.concat(parts)
-  async function* all(): AsyncGenerator<Buffer, void, void> {
-    try {
-      if (head.length > 0) yield head
-      yield* chunks
-    } finally {
-      await chunks.return(undefined)
-    }
+  async function* all(): AsyncGenerator<Buffer> {
+    yield head
+    yield* chunks
   }
   return { head, chunks: all() }
 }

@@ -20,6 +20,12 @@ export interface Records {
   broken: BrokenRecord[]
 }
 
+/** What papaparse does not tell of a record. */
+interface WholeRecord {
+  line: number
+  lastQuoted: boolean
+}
+
 interface PapaResult {
   data: string[][]
   errors: unknown[]
@@ -125,6 +131,8 @@ export class CsvRecords {
 
   #parseOneByOne(text: string): { records: Records; end: number } {
     const records: Records = { good: [], broken: [] }
+    let run: WholeRecord[] = []
+    let runStart = 0
     let start = 0
     while (start < text.length) {
       const scan = scanRecord(text, start, this.#dialect)
@@ -132,18 +140,30 @@ export class CsvRecords {
       const end = scan.kind === 'record' ? scan.end : this.#whereToGoOn(text, start, scan)
       const line = this.#line
       this.#line += countOf(this.#dialect.newline, text, start, end)
-      if (scan.kind === 'malformed') {
-        records.broken.push({ line, ...this.#salvage(text, start, scan.cellStart, end) })
+      if (scan.kind === 'record') {
+        run.push({ line, lastQuoted: scan.lastQuoted })
       } else {
-        const record = text.slice(start, end)
-        const cells = this.#parser.parse(record, 0, true).data[0] ?? []
-        if (this.#dialect.newline === '\n' && !scan.lastQuoted) dropCarriageReturn(cells)
-        const blank = this.#width === 1 ? !/[^\r\n]/.test(record) : this.#isBlank(cells)
-        if (!blank) records.good.push({ line, cells })
+        this.#parseRun(run, text.slice(runStart, start), records.good)
+        records.broken.push({ line, ...this.#salvage(text, start, scan.cellStart, end) })
+        run = []
+        runStart = end
       }
       start = end
     }
+    this.#parseRun(run, text.slice(runStart, start), records.good)
     return { records, end: start }
+  }
+
+  /** Parses well-formed records of which the ends are known already. */
+  #parseRun(run: WholeRecord[], text: string, good: CsvRecord[]): void {
+    const { data } = this.#parser.parse(text, 0, true)
+    if (data.length !== run.length) throw new Error(`${run.length} CSV records were parsed as ${data.length}`)
+    for (const [i, { line, lastQuoted }] of run.entries()) {
+      const cells = data[i] ?? []
+      if (this.#dialect.newline === '\n' && !lastQuoted) dropCarriageReturn(cells)
+      const blank = this.#isBlank(cells) && !(lastQuoted && this.#width === 1)
+      if (!blank) good.push({ line, cells })
+    }
   }
 
   /**

@@ -44,18 +44,29 @@ export function scanRecord(text: string, start: number, dialect: Dialect): Scan 
       const closing = closingQuote(text, at, quote)
       if (closing === -1) return { kind: 'open' }
       at = afterBlanks(text, closing + 1, dialect)
-      const ends = at === text.length || text[at] === newline || text.startsWith(delimiter, at)
-      if (!ends) return malformed(text, closing, cellStart, newline)
+      if (at < text.length && !endsCell(text, at, dialect)) return malformed(text, closing, cellStart, newline)
     } else {
-      while (at < text.length && text[at] !== newline && !text.startsWith(delimiter, at)) {
-        if (text[at] === quote) strayQuote = true
-        at++
-      }
+      at = endOfUnquoted(text, at, dialect)
+      strayQuote ||= text.slice(cellStart, at).includes(quote)
     }
     if (at === text.length) return { kind: 'open' }
     if (text[at] === newline) return { kind: 'record', end: at + 1, cells, lastQuoted: quoted, strayQuote }
     at += delimiter.length
   }
+}
+
+function endOfUnquoted(text: string, from: number, { delimiter, newline }: Dialect): number {
+  const delimiterStart = delimiter.charCodeAt(0)
+  const lineEnd = newline.charCodeAt(0)
+  for (let at = from; at < text.length; at++) {
+    const c = text.charCodeAt(at)
+    if (c === lineEnd || (c === delimiterStart && text.startsWith(delimiter, at))) return at
+  }
+  return text.length
+}
+
+function endsCell(text: string, at: number, { delimiter, newline }: Dialect): boolean {
+  return text[at] === newline || text.startsWith(delimiter, at)
 }
 
 /** The first quote after the opening one that is not doubled. */
@@ -66,14 +77,10 @@ function closingQuote(text: string, opening: number, quote: string): number {
   return at === text.length - 1 ? -1 : at
 }
 
-function afterBlanks(text: string, from: number, { delimiter, newline }: Dialect): number {
+function afterBlanks(text: string, from: number, dialect: Dialect): number {
   let at = from
-  while (at < text.length && text[at] !== newline && !text.startsWith(delimiter, at) && isBlank(text[at])) at++
+  while (at < text.length && !endsCell(text, at, dialect) && text[at]?.trim() === '') at++
   return at
-}
-
-function isBlank(character: string | undefined): boolean {
-  return character !== undefined && character.trim() === ''
 }
 
 function malformed(text: string, quoteAt: number, cellStart: number, newline: string): Scan {

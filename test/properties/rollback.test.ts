@@ -35,7 +35,7 @@ function property(
           await check(result)
         })
       ),
-      { numRuns: runs * TIMES }
+      { numRuns: runs * TIMES, interruptAfterTimeLimit: TIMES * 90_000, markInterruptAsFailure: true }
     )
     expect(played, 'versions were made').toBeGreaterThan(runs)
   })

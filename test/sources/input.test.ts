@@ -1,9 +1,11 @@
+import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { appendFile, chmod, mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, mkdir, readdir, readFile, readlink, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { fileURLToPath } from 'node:url'
+import { constants, gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { ExitCode } from '../../src/errors.ts'
 import { openSource } from '../../src/sources/open.ts'
@@ -50,8 +52,12 @@ describe('the input as a whole', () => {
     expect(progress[0]).toBeLessThan(text.length / 4)
   })
 
-  test('can be left in the middle', async () => {
-    const source = await openSource(await folder.write('left.csv', manyRows()))
+  test.each([
+    ['left.csv', (text: string) => text],
+    ['left.csv.gz', gzipSync],
+    ['left.csv.zst', zstdCompressSync]
+  ])('can be left in the middle: %s', async (name, write) => {
+    const source = await openSource(await folder.write(name, write(manyRows())), {}, { windowBytes: 10_000 })
     let first = 0
     for await (const batch of source.read()) {
       first = batch.rows.length
@@ -59,6 +65,29 @@ describe('the input as a whole', () => {
     }
     expect(first).toBe(1000)
     expect((await drain(source)).rows.length).toBe(40_000)
+  })
+
+  test.skipIf(process.platform !== 'linux')('keeps no file open, whether it is read, left or refused', async () => {
+    const openFiles = async () => {
+      const links = (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => ''))
+      return (await Promise.all(links)).filter((link) => link.startsWith(folder.path()))
+    }
+    const text = manyRows()
+    for (const [name, content] of [
+      ['open.csv', text],
+      ['open.csv.gz', gzipSync(text)],
+      ['open.csv.zst', zstdCompressSync(text)]
+    ] as const) {
+      const path = await folder.write(name, content)
+      const source = await openSource(path, {}, { windowBytes: 10_000 })
+      for await (const _ of source.read()) break
+      await drain(source)
+      await failure(openSource(path, { encoding: 'klingon' }))
+      await failure(openSource(await folder.write('cut.csv.gz', gzipSync(text).subarray(0, 100_000))))
+      await failure(openSource(await folder.write('nul.csv', `${text}\0`)))
+      await failure(openSource(await folder.write('book.xlsx', `PK\x03\x04${text}`)))
+      expect(await openFiles()).toEqual([])
+    }
   })
 })
 
@@ -78,7 +107,7 @@ describe('a change after opening', () => {
   test('the file gone is an error', async () => {
     const path = await folder.write('spool-like.csv', CSV)
     const source = await openSource(path)
-    await import('node:fs/promises').then(({ rm }) => rm(path))
+    await rm(path)
     expect((await failure(drain(source))).code).toBe('source.unreadable')
   })
 })
@@ -189,7 +218,6 @@ describe('compressed files', () => {
   })
 
   test('.zst: frames with a checksum, without a size, with large blocks, and skippable ones', async () => {
-    const { constants } = await import('node:zlib')
     const text = manyRows()
     const bare = { [constants.ZSTD_c_contentSizeFlag]: 0 }
     const checked = { [constants.ZSTD_c_checksumFlag]: 1 }
@@ -268,6 +296,19 @@ describe('standard input', () => {
     expect(source.summary.startsWith(kind)).toBe(true)
   })
 
+  test('is that of the process when no other is given', async () => {
+    const open = fileURLToPath(new URL('../../src/sources/open.ts', import.meta.url))
+    const script = `import { openSource } from ${JSON.stringify(open)}
+      const source = await openSource('-')
+      for await (const { rows } of source.read()) console.log(JSON.stringify(rows))
+      await source.close()`
+    const printed = execFileSync(process.execPath, ['--input-type=module-typescript', '-e', script], { input: CSV })
+    expect(JSON.parse(printed.toString())).toEqual([
+      { line: 2, cells: ['1', 'Ann'] },
+      { line: 3, cells: ['2', 'Bob'] }
+    ])
+  })
+
   test('may be compressed', async () => {
     for (const bytes of [gzipSync(CSV), zstdCompressSync(CSV)]) {
       expect((await readAll('-', {}, { stdin: Readable.from([bytes]) })).rows.length).toBe(2)
@@ -285,7 +326,6 @@ describe('standard input', () => {
   })
 
   test('a pipe with a name is spooled, too', async () => {
-    const { execFileSync, spawn } = await import('node:child_process')
     const path = join(folder.path(), 'fifo.csv')
     execFileSync('mkfifo', [path])
     const writer = spawn('sh', ['-c', `printf 'id,name\\n1,Ann\\n' > ${path}`])

@@ -139,7 +139,10 @@ export class Workplace {
       const stat = await lstat(path)
       if (stat.isDirectory()) entries[name] = 'folder'
       else if (stat.isSymbolicLink()) entries[name] = `-> ${await readlink(path)}`
-      else entries[name] = createHash('sha256').update(await readFile(path)).digest('hex')
+      else
+        entries[name] = createHash('sha256')
+          .update(await readFile(path))
+          .digest('hex')
     }
     return entries
   }

@@ -18,7 +18,7 @@ import { writeSource } from './properties-sources.ts'
 import type { DatabaseState } from './properties-state.ts'
 import { quoteName, readState, show } from './properties-state.ts'
 import type { ColumnSpec, TableSpec } from './properties-tables.ts'
-import { ODD_VALUES, rawCell } from './properties-tables.ts'
+import { ODD_VALUES, rawCell, tableNamed } from './properties-tables.ts'
 
 export type StrategyName = 'snapshot' | 'incremental'
 
@@ -50,7 +50,8 @@ interface RollbackStep {
 }
 
 export interface Scenario {
-  tables: TableSpec[]
+  /** By name. */
+  tables: string[]
   /** Rows that are there before the first version, per table. */
   seeds: DiceRow[][]
   steps: (MigrateStep | RollbackStep)[]
@@ -90,7 +91,7 @@ export function scenarios({ groups, strategies, maxGroups = 2 }: ScenarioOptions
   return fc.record({
     tables: fc
       .uniqueArray(fc.constantFrom(...groups), { minLength: 1, maxLength: Math.min(maxGroups, groups.length) })
-      .map((chosen) => [...new Set(chosen.flat())]),
+      .map((chosen) => [...new Set(chosen.flat())].map((spec) => spec.name)),
     seeds: fc.array(fc.array(diceRow, { maxLength: 5 }), { minLength: 4, maxLength: 4 }),
     steps: fc.array(step, { minLength: 3, maxLength: 8 }),
     picks: fc.array(fc.nat(99), { minLength: 3, maxLength: 3 })
@@ -120,6 +121,7 @@ export class Played {
   readonly path = join(this.folder, 'data.db')
   readonly repository = join(this.folder, 'repository')
   readonly scenario: Scenario
+  readonly tables: TableSpec[]
   /** What was done, for a person who reads a failure. */
   readonly script: string[] = []
   readonly versions: (PlayedVersion | PlayedMigration)[] = []
@@ -131,6 +133,7 @@ export class Played {
 
   private constructor(scenario: Scenario) {
     this.scenario = scenario
+    this.tables = scenario.tables.map(tableNamed)
   }
 
   /** Plays a scenario, hands it over, and removes its files. A failure tells what was done. */
@@ -186,7 +189,7 @@ export class Played {
 
   #makeTables(): void {
     const db = new DatabaseSync(this.path)
-    this.scenario.tables.forEach((spec, i) => {
+    this.tables.forEach((spec, i) => {
       for (const statement of spec.ddl ?? []) this.#run(db, statement)
       for (const row of spec.ddl ? (this.scenario.seeds[i] ?? []) : []) this.#run(db, seedStatement(spec, row))
     })
@@ -203,7 +206,7 @@ export class Played {
   }
 
   async #migrate(step: MigrateStep): Promise<void> {
-    const spec = this.scenario.tables[step.table % this.scenario.tables.length] as TableSpec
+    const spec = this.tables[step.table % this.tables.length] as TableSpec
     const existed = this.#state.has(spec.name)
     const modes = spec.key ? WRITE_MODES : (['insert', 'replace'] as const)
     const mode = modes[step.mode % modes.length] as WriteMode
@@ -232,7 +235,8 @@ export class Played {
     }
     const number = made.number as number
     this.#commit(number, after)
-    const failed = await Array.fromAsync(made.failedRows())
+    const failed: FailedRow[] = []
+    for await (const row of made.failedRows()) failed.push(row)
     const output = made.json
     const played: PlayedMigration = { number, kind: 'migrate', output, before, after, load, failed, rehearsal }
     this.versions.push(played)
@@ -280,7 +284,7 @@ export class Played {
     )
     const names = chosen.map((column) => column.name)
     const written = writeSource(path, { format: step.format, columns: names, rows, bare, sparse: step.sparse })
-    const referred = this.scenario.tables.some((other) => other.references.some(({ table }) => table === spec.name))
+    const referred = this.tables.some((other) => other.references.some(({ table }) => table === spec.name))
     return { spec, mode, key, columns: names, rows: written, existed, referred, path }
   }
 

@@ -24,7 +24,8 @@ export interface SourceSketch {
  */
 export function writeSource(path: string, sketch: SourceSketch): SourceRow[] {
   if (sketch.format === 'csv') return writeCsv(path, sketch)
-  const lines = sketch.rows.map((row) => jsonObject(sketch, row))
+  // The first row names all columns.
+  const lines = sketch.rows.map((row, i) => jsonObject(i > 0 ? sketch : { ...sketch, sparse: false }, row))
   const array = sketch.format === 'json'
   writeFileSync(path, array ? `[\n${lines.join(',\n')}\n]\n` : `${lines.join('\n')}\n`)
   return sketch.rows.map((row, i) => ({ line: i + (array ? 2 : 1), cells: byName(sketch.columns, row) }))
@@ -37,7 +38,7 @@ function byName(columns: string[], row: (string | null)[]): SourceRow['cells'] {
 function jsonObject({ columns, bare, sparse }: SourceSketch, row: (string | null)[]): string {
   const members = columns.map((name, i) => {
     const cell = row[i] ?? null
-    if (cell === null) return sparse && i > 0 ? null : `${JSON.stringify(name)}:null`
+    if (cell === null) return sparse ? null : `${JSON.stringify(name)}:null`
     return `${JSON.stringify(name)}:${bare.has(name) && isBareJson(cell) ? cell : JSON.stringify(cell)}`
   })
   return `{${members.filter((member) => member !== null).join(',')}}`

@@ -279,6 +279,13 @@ export const GROUPS: readonly TableSpec[][] = [
 /** Tables without a key: the snapshot strategy alone can take them. */
 export const KEYLESS: readonly TableSpec[][] = [[loose], [madeLoose]]
 
+/** Where the database itself changes or takes away rows; the snapshot strategy alone can take back what happens to `owners`. */
+export const CASCADING: readonly TableSpec[][] = [[owners, pets, visits]]
+
+export function tableNamed(name: string): TableSpec {
+  return [...GROUPS, ...KEYLESS, ...CASCADING].flat().find((spec) => spec.name === name) as TableSpec
+}
+
 /** Raw cells of a source, by what the column holds; the simplest first. */
 interface Domain {
   good: (string | null)[]

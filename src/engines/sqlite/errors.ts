@@ -78,10 +78,10 @@ const DETAILS = new Map<number, { code: string; message: string; hint: string; e
   ]
 ])
 
-/** Turns a driver's error into one that says what to do; anything unknown is passed on as it is. */
+/** Turns a driver's error into one that says what to do; what is not the driver's is passed on as it is. */
 export function translate(error: unknown, database: string): unknown {
   if (!isSqliteError(error)) return error
   const detail = DETAILS.get(error.errcode & 0xff)
-  if (!detail) return error
+  if (!detail) return new RowbackError({ code: 'database', message: `${database}: ${error.message}`, cause: error })
   return new RowbackError({ ...detail, message: `${database}: ${detail.message} (${error.message})`, cause: error })
 }

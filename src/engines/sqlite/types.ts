@@ -73,13 +73,18 @@ export function adapterFor(column: Column): ((value: Value) => Value | Unholdabl
   if (column.type.kind === 'decimal') return (value) => (typeof value === 'string' ? exactNumber(value) : value)
   if (column.type.kind === 'boolean') return (value) => (typeof value === 'number' ? BigInt(value) : value)
   if (!hasNumericAffinity(column.declared)) return null
-  return (value) =>
-    typeof value === 'string' && value.trim() !== '' && Number.isFinite(Number(value))
-      ? new Unholdable(`the declared type ${column.declared} would turn this text into a number`)
-      : value
+  return (value) => (typeof value === 'string' ? asNumericAffinityHolds(value, column.declared) : value)
 }
 
-function exactNumber(text: string): Value | Unholdable {
+/** Numeric affinity turns text that looks like a number into one: fine where the number shows as the same text. */
+function asNumericAffinityHolds(text: string, declared: string): Value | Unholdable {
+  if (text.trim() === '' || !Number.isFinite(Number(text))) return text
+  const number = exactNumber(text)
+  if (!(number instanceof Unholdable) && String(number) === text) return number
+  return new Unholdable(`the declared type ${declared} would turn "${text}" into a number and change it`)
+}
+
+function exactNumber(text: string): bigint | number | Unholdable {
   if (/^-?\d+(\.0*)?$/.test(text)) {
     const integer = BigInt(text.replace(/\.0*$/, ''))
     if (integer >= INT64.min && integer <= INT64.max) return integer
