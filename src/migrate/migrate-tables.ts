@@ -1,7 +1,7 @@
 import type { Table } from '../model/table.ts'
+import { assertFit, strategyNamed } from '../strategies/choose.ts'
 import type { Run } from '../strategies/run.ts'
 import type { Strategy } from '../strategies/strategy.ts'
-import { assertFit, strategyNamed } from '../strategies/strategy.ts'
 import type { BoundTable } from './bind-table.ts'
 import type { FailurePolicy } from './request.ts'
 import type { OnProgress, WrittenTable } from './write-table.ts'

@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { RowbackError } from '../errors.ts'
 import { findTable } from '../migrate/bind-table.ts'
 import type { Column, Table } from '../model/table.ts'
-import { hasVersionColumn } from '../strategies/incremental.ts'
+import { strategyNamed } from '../strategies/choose.ts'
+import { hasVersionColumn } from '../strategies/run.ts'
 import type { LiveState } from '../strategies/session.ts'
-import { strategyNamed } from '../strategies/strategy.ts'
 import { operation } from './operation.ts'
 
 export interface InspectedTable {

@@ -1,4 +1,3 @@
-import { VERSION_COLUMN } from '../engines/engine.ts'
 import type { WriteMode } from '../model/change.ts'
 import type { ForeignKey, Table } from '../model/table.ts'
 import type { Strategy } from './strategy.ts'
@@ -58,9 +57,4 @@ function cascadeReached(table: Table, mode: WriteMode): ForeignKey | undefined {
 
 function acts(action: string): boolean {
   return action !== 'NO ACTION' && action !== 'RESTRICT'
-}
-
-/** Whether a table has a column of its own where the version of a row would stand. */
-export function hasVersionColumn(table: Table): boolean {
-  return table.columns.some((column) => column.name.toLowerCase() === VERSION_COLUMN)
 }

@@ -1,11 +1,11 @@
 import type { Engine, Tracking } from '../engines/engine.ts'
+import { VERSION_COLUMN } from '../engines/engine.ts'
 import { RowbackError } from '../errors.ts'
 import { FailedRowSpool } from '../ledger/failed-row-spool.ts'
 import type { VersionHeader } from '../ledger/ledger.ts'
 import type { Table } from '../model/table.ts'
 import type { TableReport, Version } from '../model/version.ts'
 import { takeAnchor } from './anchor.ts'
-import { hasVersionColumn } from './incremental.ts'
 import { headOf } from './lifetimes.ts'
 import type { LiveState, Session } from './session.ts'
 import { readLiveState } from './session.ts'
@@ -111,6 +111,11 @@ export class Run {
   table(name: string): Table | undefined {
     return this.live.tables.find((table) => table.name.toLowerCase() === name.toLowerCase())
   }
+}
+
+/** Whether a table has a column of its own where the version of a row would stand. */
+export function hasVersionColumn(table: Table): boolean {
+  return table.columns.some((column) => column.name.toLowerCase() === VERSION_COLUMN)
 }
 
 export interface RunResult {

@@ -1,10 +1,7 @@
-import { RowbackError } from '../errors.ts'
 import type { WriteMode } from '../model/change.ts'
 import type { Table } from '../model/table.ts'
 import type { StrategyName } from '../model/version.ts'
-import { incremental } from './incremental.ts'
 import type { Run } from './run.ts'
-import { snapshot } from './snapshot.ts'
 
 /** How a version can be taken back: what is made durable before it writes, and how its rows are marked. */
 export interface Strategy {
@@ -18,21 +15,4 @@ export interface Strategy {
   prepare(run: Run, tables: Table[]): Promise<void>
   /** Prepares a table that this version has just made. */
   prepareNew(run: Run, table: Table): Promise<void>
-}
-
-const STRATEGIES: Record<StrategyName, Strategy> = { snapshot, incremental }
-
-export function strategyNamed(name: StrategyName): Strategy {
-  return STRATEGIES[name]
-}
-
-/** @throws RowbackError `strategy.unfit` when the strategy could not take the write back whole */
-export function assertFit(strategy: Strategy, table: Table, mode: WriteMode, run: Pick<Run, 'unsupported'>): void {
-  const objection = strategy.objection(table, mode, run)
-  if (!objection) return
-  throw new RowbackError({
-    code: 'strategy.unfit',
-    message: `The ${strategy.name} strategy cannot take back a ${mode} into ${table.name}: ${objection.reason}.`,
-    hint: objection.hint
-  })
 }
