@@ -80,7 +80,7 @@ export interface WriteRequest<R extends TypedRow = TypedRow> {
   mayDeleteAbsent: () => boolean
   /** Called for each row that the database refused; `row` is null for a row that only the table has. */
   onRefused: (row: R | null, refusal: Refusal) => void
-  /** Called for each change as it is made, for a sample. */
+  /** Called with changes as they are made, at least the first of each kind, for a sample. */
   onChange: (change: { key: Value[]; before: Value[] | null; after: Value[] | null }) => void
 }
 

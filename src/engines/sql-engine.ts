@@ -86,13 +86,16 @@ export abstract class SqlEngine implements Engine {
   async startTracking(table: Table, tracking: Tracking): Promise<void> {
     await this.addVersionColumn(table)
     const version = this.quote(VERSION_COLUMN)
-    const columns = writableColumns(table).map((column) => `${this.quote(column.name)} ${column.declared}`)
+    const columns = await this.historyColumns(table)
     const key = this.list([...(table.key ?? []), VERSION_COLUMN, SUPERSEDED_COLUMN])
     await this.run(
       `CREATE TABLE ${this.quote(tracking.history)} (\n  ${columns.join(',\n  ')},\n  ${version} ${this.declare(VERSION_NUMBER)} NOT NULL,\n` +
         `  ${this.quote(SUPERSEDED_COLUMN)} ${this.declare(VERSION_NUMBER)} NOT NULL,\n  PRIMARY KEY (${key})\n)`
     )
   }
+
+  /** The columns of a history table; key columns compare as those of the table do. */
+  protected abstract historyColumns(table: Table): Promise<string[]>
 
   async undo(table: Table, tracking: Tracking, to: number, as: number): Promise<WriteCounts> {
     return this.withoutTriggers(table, async () => {
@@ -146,18 +149,20 @@ export abstract class SqlEngine implements Engine {
       }
       return
     }
-    yield* foldByKey(this.stream(...this.changedRows(table, tracking, from, to)), keyPositions(table))
+    yield* foldByKey(this.stream(...this.changedRows(table, tracking, from, to)))
   }
 
-  /** Rows that were live at `from` and not at `to` (side 0), and the other way round (side 1), in key order. */
+  /**
+   * Rows that were live at `from` and not at `to` (side 0), and the other way round (side 1), each with the rank of its
+   * key: the database says which keys are equal, in the collations of the table.
+   */
   private changedRows(table: Table, tracking: Tracking, from: number, to: number): [string, Value[]] {
     const columns = this.list(this.names(table))
     const version = this.quote(VERSION_COLUMN)
     const superseded = this.quote(SUPERSEDED_COLUMN)
     const history = this.quote(tracking.history)
     const parts = [
-      `SELECT ${columns}, 0 AS ${this.quote('side')} FROM ${history} ` +
-        `WHERE ${version} <= ? AND ${superseded} > ? AND ${superseded} <= ?`,
+      `SELECT ${columns}, 0 FROM ${history} ` + `WHERE ${version} <= ? AND ${superseded} > ? AND ${superseded} <= ?`,
       `SELECT ${columns}, 1 FROM ${history} WHERE ${version} > ? AND ${version} <= ? AND ${superseded} > ?`
     ]
     const parameters = [from, from, to, from, to, to]
@@ -165,10 +170,9 @@ export abstract class SqlEngine implements Engine {
       parts.push(`SELECT ${columns}, 1 FROM ${this.quote(table.name)} WHERE ${version} > ? AND ${version} <= ?`)
       parameters.push(from, to)
     }
-    return [
-      `${parts.join(' UNION ALL ')} ORDER BY ${this.list([...(table.key ?? []), 'side'])}`,
-      parameters.map(BigInt)
-    ]
+    const key = this.list(table.key ?? [])
+    const ranked = `SELECT changed.*, dense_rank() OVER (ORDER BY ${key}) FROM (${parts.join(' UNION ALL ')}) changed`
+    return [`${ranked} ORDER BY ${key}`, parameters.map(BigInt)]
   }
 
   async *readState(table: Table, tracking: Tracking, version: number): AsyncIterable<Row[]> {
@@ -203,23 +207,18 @@ export abstract class SqlEngine implements Engine {
   }
 }
 
-function keyPositions(table: Table): number[] {
-  const names = writableColumns(table).map((column) => column.name)
-  return (table.key ?? []).map((name) => names.indexOf(name))
-}
-
-/** Joins the before (side 0) and after (side 1) rows of each key; rows come in key order, the side in the last cell. */
-async function* foldByKey(batches: AsyncIterable<Row[]>, positions: number[]): AsyncIterable<RowChange> {
-  let pending: (RowChange & { key: string }) | null = null
+/** Joins the before (side 0) and after (side 1) rows of each key: the last cells are the side and the key's rank. */
+async function* foldByKey(batches: AsyncIterable<Row[]>): AsyncIterable<RowChange> {
+  let pending: (RowChange & { rank: Value }) | null = null
   for await (const batch of batches) {
     for (const row of batch) {
+      const rank = row.pop() as Value
       const side = Number(row.pop())
-      const key = encodeRow(positions.map((position) => row[position] ?? null))
-      if (pending && pending.key !== key) {
+      if (pending && pending.rank !== rank) {
         if (differs(pending)) yield { before: pending.before, after: pending.after }
         pending = null
       }
-      pending ??= { key, before: null, after: null }
+      pending ??= { rank, before: null, after: null }
       if (side === 0) pending.before = row
       else pending.after = row
     }

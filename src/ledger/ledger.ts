@@ -187,7 +187,8 @@ export class Ledger {
 
   /** Numbers of entries whose hash does not follow from their content and the entry before. */
   async brokenLinks(): Promise<number[]> {
-    const versions = (await this.versions()).filter((version) => version.status !== 'pending')
+    // An entry that is still pending has no hash; one that has was made to look pending.
+    const versions = (await this.versions()).filter((version) => version.status !== 'pending' || version.hash !== null)
     return versions
       .filter(
         (version, i) =>

@@ -44,11 +44,23 @@ export function detectDialect(sample: string, options: SourceOptions, preferred?
   return { delimiter: trial.delimiter, quote: trial.quote, newline: newlineOf(sample, trial.quote) }
 }
 
-/** Apostrophes quote only when nothing else does, and every cell that begins with one is well-formed that way. */
+/**
+ * Apostrophes quote only when nothing else does, every cell that begins with one is well-formed that way, and they make
+ * rows even or stand around a whole column: a few cells like `'x'` are text.
+ */
 function moreLikely(sample: string, usual: Trial, readWithOther?: () => Trial): Trial {
   if (!readWithOther || opensCells(sample, usual)) return usual
   const other = readWithOther()
-  return !other.flawed && other.share >= usual.share && opensCells(sample, other) ? other : usual
+  const isNeeded = other.share > usual.share || (other.share === usual.share && hasQuotedColumn(usual, other.quote))
+  return isNeeded && !other.flawed && opensCells(sample, other) ? other : usual
+}
+
+function hasQuotedColumn({ records, width }: Trial, quote: string): boolean {
+  const rows = records.slice(1)
+  const isQuoted = (cell: string) => cell.length > 1 && cell.startsWith(quote) && cell.endsWith(quote)
+  return (
+    rows.length > 0 && Array.from({ length: width }).some((_, i) => rows.every(({ cells }) => isQuoted(cells[i] ?? '')))
+  )
 }
 
 /** Line ends within quotes say nothing. */

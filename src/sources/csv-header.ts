@@ -21,7 +21,7 @@ export function isHeader(firstCells: string[], expectedColumns: string[] = []): 
  */
 export function headerNames(cells: string[], line: number): string[] {
   const names = cells.map((cell, i) => cell.trim() || `column${i + 1}`)
-  const twice = [...new Set(names.filter((name, i) => names.indexOf(name) !== i))]
+  const twice = repeated(names)
   if (twice.length > 0) {
     throw sourceError(
       'source.header',
@@ -30,6 +30,13 @@ export function headerNames(cells: string[], line: number): string[] {
     )
   }
   return names
+}
+
+function repeated(names: string[]): string[] {
+  const seen = new Set<string>()
+  const twice = new Set<string>()
+  for (const name of names) (seen.has(name) ? twice : seen).add(name)
+  return [...twice]
 }
 
 /** Names for a file without a header: the table's, in order, when it has as many columns. */

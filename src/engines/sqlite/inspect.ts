@@ -1,3 +1,4 @@
+import type { DatabaseSync } from 'node:sqlite'
 import type { Column, ForeignKey, Table } from '../../model/table.ts'
 import type { Value } from '../../model/value.ts'
 import { columnType } from './types.ts'
@@ -124,4 +125,14 @@ export function allForeignKeys(read: Read, tables: TableEntry[]): ForeignKey[] {
 
 function primaryKey(read: Read, table: string): string[] {
   return read('SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk', table).map((row) => String(row.name))
+}
+
+/** How the members of unique indexes compare, by column name; columns of no such index are not in it. */
+export function collationsOf(db: DatabaseSync, table: string): Map<string, string> {
+  const members = db
+    .prepare(
+      'SELECT x.name, x.coll FROM pragma_index_list(?) l, pragma_index_xinfo(l.name) x WHERE l."unique" = 1 AND x.key = 1'
+    )
+    .all(table) as { name: string; coll: string }[]
+  return new Map(members.map((member) => [member.name, member.coll]))
 }

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { RowbackError } from '../../errors.ts'
 import type { RowChange, WriteCounts } from '../../model/change.ts'
 import type { Column, ColumnType, Table } from '../../model/table.ts'
-import { imageColumns } from '../../model/table.ts'
+import { imageColumns, writableColumns } from '../../model/table.ts'
 import type { Row, Value } from '../../model/value.ts'
 import { RawText } from '../../model/value.ts'
 import type {
@@ -21,9 +21,10 @@ import type {
 import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
 import { SqlEngine } from '../sql-engine.ts'
 import { translate } from './errors.ts'
-import { allForeignKeys, inspectTable, plainTables, virtualTables } from './inspect.ts'
+import { allForeignKeys, collationsOf, inspectTable, plainTables, virtualTables } from './inspect.ts'
+import { RowWriter } from './row-writer.ts'
+import { bindable, list, matching, quote, slotFor } from './sql-text.ts'
 import { adapterFor, declaredType } from './types.ts'
-import { bindable, list, quote, RowWriter, slotFor } from './write-rows.ts'
 
 const BATCH = 1000
 const CACHE_KIB = 65_536
@@ -172,7 +173,7 @@ export class SqliteEngine extends SqlEngine {
     for (let i = 0; i < row.length; i++) {
       const text = row[i]
       if (typeof text !== 'string' || !text.includes(REPLACEMENT)) continue
-      const where = orderAt.map((at) => `${quote(columns[at] as string)} IS ?`).join(' AND ')
+      const where = matching(table.order ?? [])
       const key = orderAt.map((at) => row[at] as Value)
       const sql = `SELECT CAST(${quote(columns[i] as string)} AS BLOB) FROM ${quote(table.name)} WHERE ${where}`
       const bytes = readAll(this.#db, sql, key.map(bindable)).rows[0]?.[0]
@@ -207,7 +208,7 @@ export class SqliteEngine extends SqlEngine {
     tracking: Tracking | null
   ): Promise<void> {
     const order = table.order ?? []
-    const where = order.map((name) => `${quote(name)} IS ?`).join(' AND ')
+    const where = matching(order)
     const remove = this.#db.prepare(`DELETE FROM ${quote(table.name)} WHERE ${where}`)
     const names = [...this.names(table), VERSION_COLUMN]
     const supersede = tracking
@@ -263,6 +264,14 @@ export class SqliteEngine extends SqlEngine {
       batch = []
     }
     if (batch.length > 0) yield batch
+  }
+
+  protected async historyColumns(table: Table): Promise<string[]> {
+    const collations = collationsOf(this.#db, table.name)
+    return writableColumns(table).map(({ name, declared }) => {
+      const collation = table.key?.includes(name) ? collations.get(name) : undefined
+      return `${quote(name)} ${declared}${collation ? ` COLLATE ${quote(collation)}` : ''}`
+    })
   }
 
   /** SQLite cannot switch triggers off: they are taken out and put back in the same transaction. */

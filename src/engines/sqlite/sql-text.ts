@@ -1,0 +1,27 @@
+import type { Value } from '../../model/value.ts'
+import { RawText } from '../../model/value.ts'
+
+/** What the driver binds. */
+export type Bound = null | number | bigint | string | Uint8Array
+
+export function quote(identifier: string): string {
+  return `"${identifier.replaceAll('"', '""')}"`
+}
+
+export function list(names: readonly string[]): string {
+  return names.map(quote).join(', ')
+}
+
+/** A condition with a parameter per column; NULL equals NULL. */
+export function matching(names: readonly string[]): string {
+  return names.map((name) => `${quote(name)} IS ?`).join(' AND ')
+}
+
+/** Undecodable text is bound as bytes and cast back to text. */
+export function slotFor(value: Value): string {
+  return value instanceof RawText ? 'CAST(? AS TEXT)' : '?'
+}
+
+export function bindable(value: Value): Bound {
+  return value instanceof RawText ? value.bytes : value
+}
