@@ -69,6 +69,16 @@ describe('delimiters and quotes', () => {
     expect(summary).toContain("quote '")
   })
 
+  test('apostrophes around a whole column quote it', async () => {
+    expect((await read("id,name\n1,'Ann'\n2,'Bob'\n")).rows.map((row) => row.cells[1])).toEqual(['Ann', 'Bob'])
+    expect((await read("'id','name'\n'1',''\n")).columns).toEqual(['id', 'name'])
+  })
+
+  test('apostrophes around some cells are text', async () => {
+    const { rows } = await read("id,name\n1,'Ann'\n2,Bob\n3,''\n")
+    expect(rows.map((row) => row.cells[1])).toEqual(["'Ann'", 'Bob', "''"])
+  })
+
   test.each([
     "id,city\n1,'s-Hertogenbosch\n2,Bob\n",
     "id,city\n1,'s-Hertogenbosch",
@@ -177,12 +187,12 @@ describe('the header', () => {
   })
 
   test('may be as long as a window and more', async () => {
-    const names = Array.from({ length: 20_000 }, (_, i) => `a_rather_long_name_${i}`)
+    const names = Array.from({ length: 5000 }, (_, i) => `a_rather_long_name_${i}`)
     for (const delimiter of [',', ';']) {
       const text = `${names.join(delimiter)}\n${names.map((_, i) => i).join(delimiter)}\n`
       const { source, rows } = await readAll(await folder.write('wide.csv', text))
       expect(source.columns).toEqual(names)
-      expect(rows[0]?.cells.at(-1)).toBe('19999')
+      expect(rows[0]?.cells.at(-1)).toBe('4999')
     }
   })
 

@@ -1,12 +1,24 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { appendFile, chmod, mkdir, readdir, readFile, readlink, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  truncate,
+  writeFile
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { constants, gzipSync, zstdCompressSync } from 'node:zlib'
-import { describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ExitCode } from '../../src/errors.ts'
 import { openSource } from '../../src/sources/open.ts'
 import { drain, failure, readAll, tempFolder } from './helpers.ts'
@@ -269,12 +281,18 @@ describe('compressed files', () => {
 })
 
 describe('standard input', () => {
-  const spools = async () => (await readdir(tmpdir())).filter((name) => /^rowback-[A-Za-z0-9]{6}$/.test(name))
+  // A temporary folder of our own, because others may spool at the same time.
+  beforeEach(async () => {
+    vi.stubEnv('TMPDIR', await mkdtemp(join(folder.path(), 'tmp-')))
+  })
+  afterEach(() => {
+    vi.unstubAllEnvs()
+  })
+  const spools = () => readdir(tmpdir())
 
   test('is spooled to a file that only the user can read, and removed on close', async () => {
-    const before = new Set(await spools())
     const source = await openSource('-', {}, { stdin: Readable.from([Buffer.from(CSV)]) })
-    const [mine] = (await spools()).filter((name) => !before.has(name))
+    const [mine] = await spools()
     const path = join(tmpdir(), String(mine), 'input')
     expect(await readFile(path, 'utf8')).toBe(CSV)
     expect((await stat(path)).mode & 0o077).toBe(0)
@@ -283,7 +301,7 @@ describe('standard input', () => {
     expect((await drain(source)).rows.length).toBe(2)
     await source.close()
     await source.close()
-    expect(await spools()).not.toContain(mine)
+    expect(await spools()).toEqual([])
   })
 
   test.each([
@@ -316,13 +334,12 @@ describe('standard input', () => {
   })
 
   test('leaves nothing behind when it fails', async () => {
-    const before = await spools()
     expect((await failure(openSource('-', {}, { stdin: Readable.from([]) }))).code).toBe('source.empty')
     const broken = new Readable({ read: () => broken.destroy(new Error('the pipe broke')) })
     const error = await failure(openSource('-', {}, { stdin: broken }))
     expect(error.code).toBe('source.unreadable')
     expect(error.message).toContain('the pipe broke')
-    expect(await spools()).toEqual(before)
+    expect(await spools()).toEqual([])
   })
 
   test('a pipe with a name is spooled, too', async () => {

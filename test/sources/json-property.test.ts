@@ -94,7 +94,7 @@ test('an array of objects is read back exactly, with its line numbers, wherever 
       expect(source.columns).toEqual(columns)
       expect(rows).toEqual(expected)
     }),
-    { numRuns: 400 }
+    { numRuns: 250 }
   )
 }, 120_000)
 
@@ -116,7 +116,7 @@ test('NDJSON is read back exactly, with its line numbers, wherever windows are c
       expect(source.columns).toEqual(columns)
       expect(rows).toEqual(expected)
     }),
-    { numRuns: 400 }
+    { numRuns: 250 }
   )
 }, 120_000)
 
@@ -137,6 +137,6 @@ test('cut or changed anywhere, JSON gives the same outcome at every window size'
         expect(await outcome(windowBytes)).toEqual(await outcome(1 << 20))
       }
     ),
-    { numRuns: 300 }
+    { numRuns: 150 }
   )
 }, 120_000)
