@@ -14,7 +14,7 @@ import type { Table } from '../../src/model/table.ts'
 import { imageColumns } from '../../src/model/table.ts'
 import type { Row, Value } from '../../src/model/value.ts'
 import { encodeRow, RawText } from '../../src/model/value.ts'
-import { collect, counts, errorOf, load, readAll, select, tableOf } from '../support/suite-engine.ts'
+import { collect, counts, errorOf, load, readAll, select, tableOf } from '../support/suite-engine-bench.ts'
 
 const WAIT = { wait: 1000, foreignKeys: true }
 
@@ -718,9 +718,10 @@ describe('declared types', () => {
   test.each([
     ['DECIMAL(30,10)', '12345678901234567890.0123456789', 'SQLite holds at most 15 digits of a decimal exactly'],
     ['DECIMAL(30,0)', '9223372036854775808', 'SQLite holds at most 15 digits of a decimal exactly'],
-    ['DATE', '20260102', 'the declared type DATE would turn this text into a number'],
-    ['WHATEVER', '1e3', 'the declared type WHATEVER would turn this text into a number'],
-    ['JSON', '12', 'the declared type JSON would turn this text into a number']
+    ['DATE', '2026.10', 'the declared type DATE would turn "2026.10" into a number and change it'],
+    ['STRING', '0071', 'the declared type STRING would turn "0071" into a number and change it'],
+    ['WHATEVER', '1e3', 'the declared type WHATEVER would turn "1e3" into a number and change it'],
+    ['JSON', '1.50', 'the declared type JSON would turn "1.50" into a number and change it']
   ])('%s refuses %s rather than alter it', async (declared, text, reason) => {
     await make(`CREATE TABLE t (id INTEGER PRIMARY KEY, v ${declared})`)
     const table = await tableOf(engine, 't')
@@ -741,16 +742,31 @@ describe('declared types', () => {
     }
   )
 
-  test.each(['12', '1e3', '.5', '5.', ' 7 ', '+3', '1e400', '-1e400'])(
-    'the text %j in a column with numeric affinity would become a number and is refused',
+  test.each(['1e3', '.5', '5.', ' 7 ', '+3', '-0', '007', '1.50', '1e400', '-1e400', '9223372036854775808'])(
+    'the text %j in a column with numeric affinity would be changed and is refused',
     async (text) => {
       await make('CREATE TABLE t (id INTEGER PRIMARY KEY, v STRING)')
       await engine.run('INSERT INTO t VALUES (1, ?)', [text])
       expect((await select(engine, 'SELECT typeof(v) FROM t'))[0]?.[0]).not.toBe('text')
       const table = await tableOf(engine, 't')
       expect(engine.adapter(table.columns[1] as Table['columns'][number])?.(text)).toEqual({
-        reason: 'the declared type STRING would turn this text into a number'
+        reason: `the declared type STRING would turn "${text}" into a number and change it`
       })
+    }
+  )
+
+  test.each(['12', '-3', '0.5', '-0.25', '20260102', '9223372036854775807'])(
+    'the text %j in a column with numeric affinity becomes a number that shows as the same',
+    async (text) => {
+      for (const declared of ['DATE', 'STRING', 'JSON']) {
+        await make(`CREATE TABLE ${declared} (id INTEGER PRIMARY KEY, v ${declared})`)
+        const table = await tableOf(engine, declared)
+        const value = engine.adapter(table.columns[1] as Table['columns'][number])?.(text) as Value
+        const row = [1, value]
+        expect((await write(table, { mode: 'upsert', rows: [row] })).counts).toEqual(counts({ inserted: 1 }))
+        expect((await write(table, { mode: 'upsert', rows: [row] })).counts).toEqual(counts({ unchanged: 1 }))
+        expect(await select(engine, `SELECT CAST(v AS TEXT) FROM ${declared}`)).toEqual([[text]])
+      }
     }
   )
 })
