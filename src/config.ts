@@ -66,16 +66,20 @@ function readConfigFile(path: string): ConfigFile {
   }
 }
 
+/** @throws RowbackError `config.exists` */
+export function assertNoConfigFile(cwd = process.cwd()): void {
+  if (!existsSync(join(cwd, CONFIG_FILE))) return
+  throw usageError('config.exists', `There is a ${CONFIG_FILE} here already.`, 'Edit it, or remove it first.')
+}
+
 /**
  * Writes `rowback.yaml`.
  * @returns its path
  * @throws RowbackError `config.exists` when there is one already
  */
 export function writeConfigFile(content: ConfigFile, cwd = process.cwd()): string {
+  assertNoConfigFile(cwd)
   const path = join(cwd, CONFIG_FILE)
-  if (existsSync(path)) {
-    throw usageError('config.exists', `There is a ${CONFIG_FILE} here already.`, 'Edit it, or remove it first.')
-  }
   writeFileSync(path, stringify(fileSchema.parse(content)))
   return path
 }

@@ -28,6 +28,8 @@ export const TOOL_VERSION: string = (
 export interface OpenOptions extends ConfigOverrides {
   /** Called as rows move, for a progress bar. */
   onProgress?: OnProgress
+  /** Gives a migration up; its transaction is aborted. */
+  signal?: AbortSignal
 }
 
 /**
@@ -40,7 +42,7 @@ export async function open(options: OpenOptions = {}): Promise<Rowback> {
   const engine = openEngine(config.target)
   try {
     const ledger = await Ledger.open(engine, TOOL_VERSION)
-    return new Rowback(new Context(engine, ledger, config, options.onProgress ?? (() => {})))
+    return new Rowback(new Context(engine, ledger, config, options.onProgress ?? (() => {}), options.signal))
   } catch (error) {
     await engine.close()
     throw error

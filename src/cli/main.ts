@@ -4,13 +4,22 @@ import { ExitCode, RowbackError, usageError } from '../errors.ts'
 import { makeProgram, outputFlags } from './program.ts'
 import { Renderer } from './render.ts'
 
+const PATIENCE_MS = 3000
+
 /** Runs the command line and answers with its exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
   const renderer = new Renderer(outputFlags(argv))
   let code: ExitCode = ExitCode.done
+  const giveUp = new AbortController()
   process.once('SIGINT', () => {
-    renderer.error(interrupted())
-    process.exit(ExitCode.cancelled)
+    giveUp.abort(interrupted())
+    // What does not end by itself, or is told a second time, ends at once: its transaction does not commit.
+    const end = () => {
+      renderer.error(interrupted())
+      process.exit(ExitCode.cancelled)
+    }
+    setTimeout(end, PATIENCE_MS).unref()
+    process.once('SIGINT', end)
   })
   // A reader such as `head` may close the pipe early; that is no error of ours.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -18,7 +27,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     throw error
   })
   try {
-    await makeProgram(renderer, (result) => {
+    await makeProgram(renderer, giveUp.signal, (result) => {
       code = result
     }).parseAsync(argv, { from: 'user' })
   } catch (error) {
@@ -37,7 +46,8 @@ function report(error: unknown, renderer: Renderer): ExitCode {
 function asRowbackError(error: unknown): RowbackError {
   if (error instanceof RowbackError) return error
   if (error instanceof CommanderError) {
-    return usageError('usage', error.message.replace(/^error: /, ''), 'See the commands with: rowback --help')
+    const message = error.code === 'commander.help' ? 'No command was given.' : error.message.replace(/^error: /, '')
+    return usageError('usage', message, 'See the commands with: rowback --help')
   }
   const message = error instanceof Error ? error.message : String(error)
   return new RowbackError({

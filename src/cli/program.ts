@@ -23,9 +23,10 @@ export function outputFlags(argv: readonly string[]): { json: boolean; quiet: bo
 
 /**
  * Makes the command line from the catalog.
+ * @param signal gives the running command up
  * @param finish called with the exit code of the command that ran
  */
-export function makeProgram(renderer: Renderer, finish: (code: ExitCode) => void): Command {
+export function makeProgram(renderer: Renderer, signal: AbortSignal, finish: (code: ExitCode) => void): Command {
   const program = new Command('rowback')
     .description('Data migrations into relational databases, versioned and reversible.')
     .version(TOOL_VERSION)
@@ -34,7 +35,9 @@ export function makeProgram(renderer: Renderer, finish: (code: ExitCode) => void
     .exitOverride()
     .addHelpText('after', `\nExample:\n  $ rowback migrate customers.csv -m "Q3 customers"`)
   addGlobalFlags(program)
-  for (const operation of catalog) addCommand(program, operation, renderer, finish)
+  const run = (operation: Operation, input: Record<string, unknown>, flags: GlobalFlags & Record<string, unknown>) =>
+    runOperation(operation, input, flags, renderer, signal).then(finish)
+  for (const operation of catalog) addCommand(program, operation, run)
   return program
 }
 
@@ -50,12 +53,13 @@ function addGlobalFlags(command: Command): void {
     .option('--no-color', 'print without colours')
 }
 
-function addCommand(
-  program: Command,
+type RunOperation = (
   operation: Operation,
-  renderer: Renderer,
-  finish: (code: ExitCode) => void
-): void {
+  input: Record<string, unknown>,
+  flags: GlobalFlags & Record<string, unknown>
+) => Promise<void>
+
+function addCommand(program: Command, operation: Operation, run: RunOperation): void {
   const command = program
     .command(operation.name)
     .summary(operation.summary)
@@ -67,7 +71,7 @@ function addCommand(
   command.action(async (...given: unknown[]) => {
     const flags = { ...program.opts(), ...command.opts() } as GlobalFlags & Record<string, unknown>
     const input = inputOf(operation, given.slice(0, operation.positional.length), command.opts())
-    finish(await runOperation(operation, input, flags, renderer))
+    await run(operation, input, flags)
   })
 }
 
@@ -75,7 +79,8 @@ async function runOperation(
   operation: Operation,
   input: Record<string, unknown>,
   flags: GlobalFlags & Record<string, unknown>,
-  renderer: Renderer
+  renderer: Renderer,
+  signal: AbortSignal
 ): Promise<ExitCode> {
   const progress = new Progress(renderer.showsProgress)
   const author = typeof flags.author === 'string' ? flags.author : undefined
@@ -83,7 +88,8 @@ async function runOperation(
     target: flags.target,
     repository: flags.repository,
     author,
-    onProgress: (state) => progress.update(state)
+    onProgress: (state) => progress.update(state),
+    signal
   })
   try {
     const output = await rowback.run(operation, input)

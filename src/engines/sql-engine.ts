@@ -123,7 +123,9 @@ export abstract class SqlEngine implements Engine {
   }
 
   async supersedeAll(table: Table, tracking: Tracking, as: number): Promise<number> {
-    return this.supersede(table, tracking, as, '1 = 1', [])
+    const moved = await this.supersede(table, tracking, as, '1 = 1', [])
+    await this.withoutTriggers(table, () => this.run(`DELETE FROM ${this.quote(table.name)}`))
+    return moved
   }
 
   /** Copies live rows to history as superseded by `as`. */

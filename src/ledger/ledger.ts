@@ -123,6 +123,15 @@ export class Ledger {
     return this.#finish({ ...version, ...result, status: 'committed' })
   }
 
+  /** Takes back the entry of a run that was refused before it changed anything. */
+  async withdraw(number: number): Promise<void> {
+    await this.#engine.transaction({ ...TRANSACTION, wait: 60_000 }, async () => {
+      await this.#engine.run(`DELETE FROM ${this.#versions} WHERE version_id = ? AND status = 'pending'`, [
+        BigInt(number)
+      ])
+    })
+  }
+
   /** Records that a run failed, after its transaction was aborted. */
   async fail(
     number: number,

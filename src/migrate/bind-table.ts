@@ -1,6 +1,7 @@
 import type { Engine } from '../engines/engine.ts'
 import { RowbackError } from '../errors.ts'
 import type { FormatColumn } from '../format/format.ts'
+import { compileRule } from '../format/rules.ts'
 import type { WriteMode } from '../model/change.ts'
 import type { Column, Table, TableDefinition } from '../model/table.ts'
 import type { Source } from '../sources/source.ts'
@@ -168,6 +169,8 @@ interface ColumnMapping {
 
 function mapSourceColumns(request: TableRequest, source: Source, table: Table | null): ColumnMapping {
   const offered = withoutFailedRowColumns(source.columns)
+  // A rule that cannot be used is refused before anything begins.
+  for (const [name, rule] of Object.entries(request.columns ?? {})) compileRule(rule, name)
   const mapping = request.columns ? mapByRules(request.columns, source, offered) : mapByName(offered)
   if (!table) return mapping
   return {

@@ -3,6 +3,7 @@ import { Unholdable } from '../engines/engine.ts'
 import { RowbackError } from '../errors.ts'
 import type { FormattedRow } from '../format/format.ts'
 import { RowFormatter } from '../format/format.ts'
+import { noCounts } from '../model/change.ts'
 import type { FailureCode, RawCell } from '../model/failed-row.ts'
 import type { Table } from '../model/table.ts'
 import type { Value } from '../model/value.ts'
@@ -186,29 +187,30 @@ class FormatStage {
   }
 
   enforcePolicy(report: TableReport): void {
+    this.#stopWhenTooMany()
     const { maxFailed, onFailure } = this.#policy
-    const failed = report.failed
-    try {
-      this.#stopWhenTooMany()
-      if (failed > 0 && onFailure === 'abort') throw this.#tooMany('and --on-failure abort allows none')
-      if (maxFailed && 'percent' in maxFailed && failed * 100 > maxFailed.percent * report.read) {
-        throw this.#tooMany(`more than the ${maxFailed.percent}% that --max-failed allows`)
-      }
-      if (failed > 0 && this.#bound.mode === 'replace' && !this.#bound.key) {
-        throw this.#tooMany('and without a key it cannot be told which rows of the table they stand for')
-      }
-    } catch (error) {
-      if (error instanceof RunAborted) error.tables.push(report)
-      throw error
+    const { failed, read } = report
+    if (failed > 0 && onFailure === 'abort') throw this.#tooMany('and --on-failure abort allows none')
+    if (maxFailed && 'percent' in maxFailed && failed * 100 > maxFailed.percent * read) {
+      throw this.#tooMany(`more than the ${maxFailed.percent}% that --max-failed allows`)
+    }
+    if (failed > 0 && this.#bound.mode === 'replace' && !this.#bound.key) {
+      throw this.#tooMany('and without a key it cannot be told which rows of the table they stand for')
     }
   }
 
   #tooMany(rule: string): RunAborted {
-    return new RunAborted({
-      code: 'rows.failed',
-      message: `${this.#run.failed.total} of ${this.read} rows failed, ${rule}.`,
-      hint: `See them with: rowback rows ${this.#run.number} --failed`
-    })
+    const { mode, key } = this.#bound
+    const failed = this.#run.failed.of(this.#table.name)
+    const report: TableReport = { table: this.#table.name, read: this.read, ...noCounts(), failed, mode, key }
+    return new RunAborted(
+      {
+        code: 'rows.failed',
+        message: `${failed} of ${this.read} rows failed, ${rule}.`,
+        hint: `See them with: rowback rows ${this.#run.number} --failed`
+      },
+      [report]
+    )
   }
 
   notes(): string[] {

@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts'
 import type { Engine } from '../engines/engine.ts'
-import { usageError } from '../errors.ts'
+import { RowbackError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { OnProgress } from '../migrate/write-table.ts'
 import { Repository } from '../store/repository.ts'
@@ -13,8 +13,10 @@ export class Context {
   readonly ledger: Ledger
   readonly config: Config
   readonly onProgress: OnProgress
+  readonly signal: AbortSignal | undefined
 
-  constructor(engine: Engine, ledger: Ledger, config: Config, onProgress: OnProgress) {
+  constructor(engine: Engine, ledger: Ledger, config: Config, onProgress: OnProgress, signal?: AbortSignal) {
+    this.signal = signal
     this.engine = engine
     this.ledger = ledger
     this.config = config
@@ -23,6 +25,7 @@ export class Context {
 
   /** Everything that making a version takes; control tables and repository are made on first use. */
   async session(wait: number): Promise<Session> {
+    if (!this.ledger.exists) Repository.refuseUsed(this.config.repository)
     const identity = await this.ledger.ensure(wait, this.config.author)
     return {
       engine: this.engine,
@@ -34,7 +37,8 @@ export class Context {
   /** The repository for reading; null where nothing was migrated yet. */
   async repository(): Promise<Repository | null> {
     if (!this.ledger.exists) return null
-    return Repository.open(this.config.repository, await this.ledger.ensure(0, this.config.author))
+    const identity = await this.ledger.ensure(0, this.config.author)
+    return Repository.openForReading(this.config.repository, identity)
   }
 
   liveState(): Promise<LiveState> {
@@ -51,10 +55,10 @@ export class Context {
       (version) => version.tag === reference && version.status === 'committed'
     )
     if (tagged) return tagged.number
-    throw usageError(
-      'version.unknown',
-      `There is no version "${reference}".`,
-      'Name a version by its number or tag; see them with: rowback log'
-    )
+    throw new RowbackError({
+      code: 'version.unknown',
+      message: `There is no version "${reference}".`,
+      hint: 'Name a version by its number or tag; see them with: rowback log'
+    })
   }
 }

@@ -1,6 +1,6 @@
 import { relative } from 'node:path'
 import { z } from 'zod'
-import { writeConfigFile } from '../config.ts'
+import { assertNoConfigFile, writeConfigFile } from '../config.ts'
 import { text, wait } from './inputs.ts'
 import { operation } from './operation.ts'
 
@@ -27,13 +27,14 @@ export const init = operation({
   makesDatabase: true,
   async run(context, options): Promise<InitOutput> {
     const { target, repository } = context.config
+    assertNoConfigFile()
+    await context.session(options.wait * 1000)
     const path = writeConfigFile({
       target,
       repository: relative(process.cwd(), repository) || repository,
       strategy: options.strategy,
       ...(options.author !== undefined && { author: options.author })
     })
-    await context.session(options.wait * 1000)
     const { tables } = await context.liveState()
     return {
       configuration: relative(process.cwd(), path),

@@ -18,6 +18,6 @@ export const log = operation({
   makesDatabase: false,
   async run(context, { limit }): Promise<LogOutput> {
     const versions = (await context.ledger.versions()).reverse()
-    return { versions: versions.slice(0, limit).map(versionJson) }
+    return { versions: versions.slice(0, limit).map((version) => versionJson(version, context.config.repository)) }
   }
 })

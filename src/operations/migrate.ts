@@ -1,4 +1,4 @@
-import { extname, relative } from 'node:path'
+import { extname } from 'node:path'
 import { z } from 'zod'
 import { ExitCode, usageError } from '../errors.ts'
 import type { VersionHeader } from '../ledger/ledger.ts'
@@ -17,14 +17,14 @@ import type { StrategyName } from '../model/version.ts'
 import { openSource } from '../sources/open.ts'
 import type { Source } from '../sources/source.ts'
 import type { Repository } from '../store/repository.ts'
-import { strategyNamed } from '../strategies/choose.ts'
+import { assertFit, strategyNamed } from '../strategies/choose.ts'
 import type { RunResult } from '../strategies/run.ts'
 import { rehearse, runVersion } from '../strategies/run.ts'
 import type { Context } from './context.ts'
 import { authorship, flag, names, text, wait } from './inputs.ts'
 import { operation } from './operation.ts'
-import type { TableJson, VersionJson } from './version-json.ts'
-import { versionJson } from './version-json.ts'
+import type { VersionJson } from './version-json.ts'
+import { rehearsedJson, versionJson } from './version-json.ts'
 
 const input = z.object({
   source: text(
@@ -62,13 +62,10 @@ const input = z.object({
   ...authorship
 })
 
-export interface MigrateOutput extends Omit<VersionJson, 'version' | 'status' | 'tables'> {
+export interface MigrateOutput extends Omit<VersionJson, 'version' | 'status'> {
   /** Null after a rehearsal. */
   version: number | null
   status: VersionJson['status'] | 'dry-run'
-  tables: (TableJson & { failedRows: string | null })[]
-  /** The file of the failed rows, to be corrected and submitted again; the first one where several tables have one. */
-  failedRows: string | null
   /** What was detected and decided, in sentences. */
   notes: string[]
   /** After a rehearsal: some of the changes. */
@@ -86,7 +83,17 @@ export const migrate = operation({
 
 Modes: insert adds rows; upsert adds and updates them by key; update changes rows that are there; delete takes away the rows that the source names; mirror is upsert and also takes away rows that the source does not have; replace makes the whole table what the source says.
 
-A plan file (.yaml) loads several tables as one version, with rules for columns: from, type, trim, required, maxLength, min, max, pattern, map, default, formats.`,
+A plan file (.yaml) loads several tables as one version, with rules for columns: from, type, trim, required, maxLength, min, max, pattern, map, default, formats. For example:
+
+  description: Q3 customers
+  tables:
+    - table: customers
+      source: ./customers.csv
+      key: id
+      columns:
+        id:   { type: integer }
+        name: { from: full name, trim: true, required: true, maxLength: 64 }
+        tier: { map: { A: gold, B: silver }, default: basic }`,
   example: 'rowback migrate customers.csv --table customers --key id -m "Q3 customers"',
   positional: ['source'],
   input,
@@ -112,7 +119,11 @@ export async function runMigration(context: Context, job: Job, dryRun: boolean):
   const sources: Source[] = []
   try {
     const bounds = await bindAll(context, job.requests, sources)
-    const notes = bounds.flatMap((bound) => [`${bound.source.name}: ${bound.source.summary}`, ...bound.notes])
+    for (const bound of bounds) await assertFits(context, bound, job.header.strategy)
+    const notes = [
+      ...targetNotes(context),
+      ...bounds.flatMap((bound) => [`${bound.source.name}: ${bound.source.summary}`, ...bound.notes])
+    ]
     const prepared: Prepared = { ...job, bounds, notes }
     return dryRun ? await rehearseMigration(context, prepared) : await makeVersion(context, prepared)
   } finally {
@@ -123,6 +134,19 @@ export async function runMigration(context: Context, job: Job, dryRun: boolean):
 interface Prepared extends Job {
   bounds: BoundTable[]
   notes: string[]
+}
+
+/** Asked again inside the transaction; asked here so that a refusal leaves no trace. */
+async function assertFits(context: Context, bound: BoundTable, strategy: StrategyName): Promise<void> {
+  if (bound.table === null) return
+  const { tracked } = await context.liveState()
+  const chosen = strategyNamed(tracked.has(bound.table.name) ? 'incremental' : strategy)
+  assertFit(chosen, bound.table, bound.mode, { unsupported: await context.engine.unsupportedTables() })
+}
+
+function targetNotes({ config, engine }: Context): string[] {
+  if (!config.targetIsDefault) return []
+  return [`No target was named: ${engine.database} ${engine.isNew ? 'is made' : 'is used'} in this folder.`]
 }
 
 function readJob(context: Context, options: z.output<typeof input>): Job {
@@ -186,7 +210,8 @@ async function bindAll(context: Context, requests: TableRequest[], sources: Sour
       ? tables.find((table) => table.name.toLowerCase() === request.table?.toLowerCase())
       : undefined
     const expectedColumns = wanted?.columns.map((column) => column.name)
-    const source = await openSource(request.source, { ...request.options, ...(expectedColumns && { expectedColumns }) })
+    const options = { ...request.options, ...(expectedColumns && { expectedColumns }) }
+    const source = await openSource(request.source, options, { signal: context.signal })
     sources.push(source)
     bounds.push(await bindTable(context.engine, tables, request, source))
   }
@@ -204,10 +229,9 @@ async function makeVersion(context: Context, job: Prepared): Promise<MigrateOutp
     return written.map((table) => table.report)
   })
   try {
-    const files = await writeFailedRows(result, session.repository, job.bounds)
+    await writeFailedRows(result, session.repository, job.bounds)
     const notes = [...interruptedNotes(result.interrupted), ...job.notes, ...written.flatMap((table) => table.notes)]
-    const version = versionJson(result.version)
-    return { ...version, tables: withFiles(version.tables, files), failedRows: [...files.values()][0] ?? null, notes }
+    return { ...versionJson(result.version, context.config.repository), notes }
   } finally {
     result.failed.close()
   }
@@ -228,23 +252,13 @@ export function interruptedNotes(interrupted: readonly number[]): string[] {
   )
 }
 
-async function writeFailedRows(
-  result: RunResult,
-  repository: Repository,
-  bounds: BoundTable[]
-): Promise<Map<string, string>> {
-  const files = new Map<string, string>()
-  for (const bound of bounds) {
-    if (result.failed.of(bound.name) === 0 || files.has(bound.name)) continue
-    const csv = failedRowsCsv(bound.source.columns, bound.name, result.failed.rows())
-    const path = await repository.putFailedRows(failedRowsFileName(result.version.number, bound.name), csv)
-    files.set(bound.name, relative(process.cwd(), path))
+async function writeFailedRows(result: RunResult, repository: Repository, bounds: BoundTable[]): Promise<void> {
+  const sources = new Map(bounds.map((bound) => [bound.name, bound.source]))
+  for (const [table, source] of sources) {
+    if (result.failed.of(table) === 0) continue
+    const csv = failedRowsCsv(source.columns, table, result.failed.rows())
+    await repository.putFailedRows(failedRowsFileName(result.version.number, table), csv)
   }
-  return files
-}
-
-function withFiles(tables: TableJson[], files: Map<string, string>): MigrateOutput['tables'] {
-  return tables.map((table) => ({ ...table, failedRows: files.get(table.table) ?? null }))
 }
 
 async function rehearseMigration(context: Context, job: Prepared): Promise<MigrateOutput> {
@@ -255,31 +269,9 @@ async function rehearseMigration(context: Context, job: Prepared): Promise<Migra
   )
   failed.close()
   const header = { ...job.header, ...sourceIdentity(job.bounds) }
-  const finishedAt = new Date().toISOString()
-  const never = {
-    number: 0,
-    uuid: '',
-    status: 'pending',
-    anchor: null,
-    error: null,
-    host: '',
-    toolVersion: '',
-    previousHash: null,
-    hash: null
-  } as const
-  const version = versionJson({
-    ...never,
-    ...header,
-    tables: result.map((table) => table.report),
-    startedAt,
-    finishedAt
-  })
+  const tables = result.map((table) => table.report)
   return {
-    ...version,
-    version: null,
-    status: 'dry-run',
-    tables: withFiles(version.tables, new Map()),
-    failedRows: null,
+    ...rehearsedJson(header, tables, startedAt),
     notes: [...job.notes, ...result.flatMap((table) => table.notes)],
     sample: job.bounds.map((bound, i) => ({
       table: bound.name,

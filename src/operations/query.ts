@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { RowbackError, usageError } from '../errors.ts'
+import { RowbackError } from '../errors.ts'
 import { toJson } from '../model/value.ts'
 import { text } from './inputs.ts'
 import { operation } from './operation.ts'
@@ -28,12 +28,15 @@ export const query = operation({
 
 function explained(error: unknown): unknown {
   if (!(error instanceof RowbackError)) return error
-  if (error.code === 'target.read_only') {
-    return usageError(
-      'query.writes',
-      'A query can only read.',
-      'Load changes as a version: rowback migrate FILE -m "..."'
-    )
+  const { code, message } = error
+  if (code === 'target.read_only') {
+    return new RowbackError({
+      code: 'query.writes',
+      message: 'A query can only read.',
+      hint: 'Load changes as a version: rowback migrate FILE -m "..."'
+    })
   }
-  return usageError('query.invalid', error.message, 'See tables and columns with: rowback inspect')
+  return code === 'database'
+    ? new RowbackError({ code: 'query.invalid', message, hint: 'See tables and columns with: rowback inspect' })
+    : error
 }

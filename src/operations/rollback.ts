@@ -12,8 +12,8 @@ import type { Context } from './context.ts'
 import { authorship, flag, text, versionReference, wait } from './inputs.ts'
 import { interruptedNotes } from './migrate.ts'
 import { operation } from './operation.ts'
-import type { TableJson, VersionJson } from './version-json.ts'
-import { tableJson, versionJson } from './version-json.ts'
+import type { VersionJson } from './version-json.ts'
+import { rehearsedJson, versionJson } from './version-json.ts'
 
 const input = z.object({
   version: versionReference('the version to go back (or forward) to; 0 is what was there before the first'),
@@ -45,7 +45,11 @@ export const rollback = operation({
     const live = await context.liveState()
     assertReachable(live, to)
     const header = headerFor(context, options, live, to)
-    const route = (await findRoute(live, await context.repository(), to)).tables.map(describeRoute)
+    const repository = await context.repository()
+    const steps = (await findRoute(live, repository, to)).tables
+    // A damaged backup is found before anything begins.
+    await repository?.prove(steps.flatMap((step) => ('stored' in step ? [step.stored] : [])))
+    const route = steps.map(describeRoute)
     return options.dryRun
       ? rehearseRollback(context, header, live, to, route)
       : makeVersion(context, header, options, to, route)
@@ -102,7 +106,11 @@ async function makeVersion(
     })
   )
   result.failed.close()
-  return { ...versionJson(result.version), route, notes: interruptedNotes(result.interrupted) }
+  return {
+    ...versionJson(result.version, context.config.repository),
+    route,
+    notes: interruptedNotes(result.interrupted)
+  }
 }
 
 async function rehearseRollback(
@@ -121,25 +129,5 @@ async function rehearseRollback(
     (run) => rollBack(run, repository, { to, alwaysBackUp: false, overwriteDrift: true })
   )
   failed.close()
-  const tables: TableJson[] = result.map(tableJson)
-  const { sourceName: _name, sourceSha256: _hash, ...shown } = header
-  return {
-    ...shown,
-    version: null,
-    status: 'dry-run',
-    uuid: '',
-    source: null,
-    tables,
-    anchor: null,
-    error: null,
-    startedAt,
-    finishedAt: new Date().toISOString(),
-    durationMs: null,
-    host: '',
-    toolVersion: '',
-    previousHash: null,
-    hash: null,
-    route,
-    notes: []
-  }
+  return { ...rehearsedJson(header, result, startedAt), route, notes: [] }
 }

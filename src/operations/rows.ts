@@ -36,7 +36,8 @@ export const rows = operation({
   }),
   makesDatabase: false,
   async run(context, options): Promise<RowsOutput> {
-    if (options.failed && options.succeeded) throw usageError('rows.both', 'Choose one of --failed and --succeeded.')
+    if (options.failed && options.succeeded)
+      throw usageError('rows.both', 'Rows either failed or succeeded.', 'Choose one of --failed and --succeeded.')
     const number = await context.versionNumber(options.version)
     const version = await context.ledger.version(number)
     const limit = options.limit ?? Number.POSITIVE_INFINITY

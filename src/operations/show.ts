@@ -13,6 +13,6 @@ export const show = operation({
   input: z.object({ version: versionReference('the version') }),
   makesDatabase: false,
   async run(context, { version }): Promise<VersionJson> {
-    return versionJson(await context.ledger.version(await context.versionNumber(version)))
+    return versionJson(await context.ledger.version(await context.versionNumber(version)), context.config.repository)
   }
 })

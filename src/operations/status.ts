@@ -42,10 +42,12 @@ export const status = operation({
     return {
       database: engine.database,
       engine: engine.product,
-      head: head ? versionJson(head) : null,
+      head: head ? versionJson(head, context.config.repository) : null,
       versions: live.versions.length,
       tables,
-      interrupted: live.versions.filter((version) => version.status === 'pending').map(versionJson),
+      interrupted: live.versions
+        .filter((version) => version.status === 'pending')
+        .map((version) => versionJson(version, context.config.repository)),
       alteredVersions: ledger.exists ? await ledger.brokenLinks() : []
     }
   }

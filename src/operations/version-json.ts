@@ -1,3 +1,7 @@
+import { existsSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import type { VersionHeader } from '../ledger/ledger.ts'
+import { failedRowsFileName } from '../migrate/failed-rows-csv.ts'
 import type { WriteCounts } from '../model/change.ts'
 import type { TableReport, Version } from '../model/version.ts'
 
@@ -15,6 +19,8 @@ export interface VersionJson {
   targetVersion: number | null
   source: { name: string; sha256: string | null } | null
   tables: TableJson[]
+  /** The file of the failed rows, to be corrected and submitted again; the first one where several tables have one. */
+  failedRows: string | null
   anchor: string | null
   error: string | null
   startedAt: string
@@ -34,11 +40,15 @@ export interface TableJson extends WriteCounts {
   key?: string[] | null
   created?: boolean
   dropped?: boolean
+  /** The file of its failed rows; null where there is none. */
+  failedRows: string | null
 }
 
-export function versionJson(version: Version): VersionJson {
+/** @param repository the folder in which files of failed rows are looked for */
+export function versionJson(version: Version, repository: string): VersionJson {
   const { number, sourceName, sourceSha256, tables, ...rest } = version
   const { uuid, kind, status, strategy, author, description, remarks, tag, targetVersion, ...technical } = rest
+  const shown = tables.map((report) => tableJson(report, failedRowsFile(number, report, repository)))
   return {
     version: number,
     uuid,
@@ -51,12 +61,50 @@ export function versionJson(version: Version): VersionJson {
     tag,
     targetVersion,
     source: sourceName === null ? null : { name: sourceName, sha256: sourceSha256 },
-    tables: tables.map(tableJson),
+    tables: shown,
+    failedRows: shown.find((table) => table.failedRows !== null)?.failedRows ?? null,
     ...technical,
     durationMs: version.finishedAt === null ? null : Date.parse(version.finishedAt) - Date.parse(version.startedAt)
   }
 }
 
-export function tableJson({ history: _history, rules: _rules, ...report }: TableReport): TableJson {
-  return report
+/** A table's part of a version; bookkeeping is left out. */
+export function tableJson(
+  { history: _history, rules: _rules, ...report }: TableReport,
+  file: string | null
+): TableJson {
+  return { ...report, failedRows: file }
+}
+
+function failedRowsFile(version: number, report: TableReport, repository: string): string | null {
+  if (report.failed === 0) return null
+  const path = join(repository, 'failed', failedRowsFileName(version, report.table))
+  return existsSync(path) ? relative(process.cwd(), path) : null
+}
+
+/** A version that was only rehearsed, as programs get it. */
+export type RehearsedJson = Omit<VersionJson, 'version' | 'status'> & { version: null; status: 'dry-run' }
+
+/** What a rehearsal would have recorded; what only a real version has is null or empty. */
+export function rehearsedJson(header: VersionHeader, tables: TableReport[], startedAt: string): RehearsedJson {
+  const { sourceName, sourceSha256, ...said } = header
+  const finishedAt = new Date().toISOString()
+  return {
+    version: null,
+    status: 'dry-run',
+    uuid: '',
+    ...said,
+    source: sourceName === null ? null : { name: sourceName, sha256: sourceSha256 },
+    tables: tables.map((report) => tableJson(report, null)),
+    failedRows: null,
+    anchor: null,
+    error: null,
+    startedAt,
+    finishedAt,
+    durationMs: Date.parse(finishedAt) - Date.parse(startedAt),
+    host: '',
+    toolVersion: '',
+    previousHash: null,
+    hash: null
+  }
 }

@@ -5,11 +5,12 @@ import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { ExitCode, RowbackError, usageError } from '../errors.ts'
 import { syncDirectory, writeDurably } from './atomic-file.ts'
-import type { Manifest } from './manifest.ts'
+import type { Manifest, TableManifest } from './manifest.ts'
 import { manifestSchema } from './manifest.ts'
 import { damaged, ObjectStore } from './objects.ts'
 
 const FORMAT = 1
+const FORMAT_FILE = 'format.json'
 const formatSchema = z.object({ format: z.int(), hash: z.string(), repository: z.string(), database: z.string() })
 
 /** Rows in the form in which they are stored. */
@@ -37,24 +38,37 @@ export class Repository {
    */
   static async open(root: string, database: string): Promise<Repository> {
     const repository = new Repository(resolve(root))
-    const path = join(repository.root, 'format.json')
+    const path = join(repository.root, FORMAT_FILE)
     if (!existsSync(path)) await repository.#initialise(path, database)
-    const format = await readJson(path, formatSchema)
+    await repository.#assertServes(database)
+    return repository
+  }
+
+  /**
+   * Opens the folder without making anything; where it is missing, so are its backups.
+   * @throws RowbackError as {@link Repository.open} does
+   */
+  static async openForReading(root: string, database: string): Promise<Repository> {
+    const repository = new Repository(resolve(root))
+    if (existsSync(join(repository.root, FORMAT_FILE))) await repository.#assertServes(database)
+    return repository
+  }
+
+  /** @throws RowbackError `repository.other_database` when the folder is a repository, for a database that has none yet */
+  static refuseUsed(root: string): void {
+    if (existsSync(join(resolve(root), FORMAT_FILE))) throw otherDatabase(root)
+  }
+
+  async #assertServes(database: string): Promise<void> {
+    const format = await readJson(join(this.root, FORMAT_FILE), formatSchema)
     if (format.format > FORMAT) {
       throw usageError(
         'repository.newer',
-        `The backup repository ${root} was made by a newer rowback (format ${format.format}, this one knows ${FORMAT}).`,
+        `The backup repository ${this.root} was made by a newer rowback (format ${format.format}, this one knows ${FORMAT}).`,
         'Install the newer rowback: npm install -g rowback@latest'
       )
     }
-    if (format.database !== database) {
-      throw usageError(
-        'repository.other_database',
-        `The backup repository ${root} belongs to another database.`,
-        'Give this database a repository of its own with --repository DIR, or move the old folder away.'
-      )
-    }
-    return repository
+    if (format.database !== database) throw otherDatabase(this.root)
   }
 
   async #initialise(path: string, database: string): Promise<void> {
@@ -125,6 +139,14 @@ export class Repository {
     return manifest
   }
 
+  /**
+   * Reads and proves all objects of some tables of a backup.
+   * @throws RowbackError `backup.damaged`
+   */
+  async prove(tables: readonly TableManifest[]): Promise<void> {
+    for (const table of tables) for (const chunk of table.chunks) await this.#objects.get(chunk.object)
+  }
+
   /** The newest manifest, whose chunk bounds the next backup reuses; null in an empty repository. */
   async latestManifest(): Promise<Manifest | null> {
     const latest = (await this.#manifestNames()).at(-1)
@@ -163,4 +185,12 @@ async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T> {
   } catch (error) {
     throw damaged(path, 'cannot be read', error)
   }
+}
+
+function otherDatabase(root: string): RowbackError {
+  return usageError(
+    'repository.other_database',
+    `The backup repository ${root} belongs to another database.`,
+    'Give this database a repository of its own with --repository DIR, or move the old folder away.'
+  )
 }

@@ -1,6 +1,7 @@
 import type { Engine, Tracking } from '../engines/engine.ts'
 import { VERSION_COLUMN } from '../engines/engine.ts'
-import { RowbackError } from '../errors.ts'
+import type { ErrorDetail } from '../errors.ts'
+import { ExitCode, RowbackError } from '../errors.ts'
 import { FailedRowSpool } from '../ledger/failed-row-spool.ts'
 import type { VersionHeader } from '../ledger/ledger.ts'
 import type { Table } from '../model/table.ts'
@@ -157,6 +158,11 @@ export async function runVersion(
 
 /** The error to tell is the one that failed the run; one met while noting it down must not hide it. */
 async function recordFailure(session: Session, number: number, error: unknown, failed: FailedRowSpool): Promise<void> {
+  if (error instanceof RowbackError && error.exit === ExitCode.conflict) {
+    // A conflict is a question to the user, not a run.
+    await session.ledger.withdraw(number)
+    return
+  }
   const message = error instanceof Error ? error.message : String(error)
   const tables = error instanceof RunAborted ? error.tables : []
   try {
@@ -168,7 +174,12 @@ async function recordFailure(session: Session, number: number, error: unknown, f
 
 /** A run that was given up by rule, with what it counted until then. */
 export class RunAborted extends RowbackError {
-  tables: TableReport[] = []
+  readonly tables: TableReport[]
+
+  constructor(detail: ErrorDetail, tables: TableReport[]) {
+    super(detail)
+    this.tables = tables
+  }
 }
 
 /**

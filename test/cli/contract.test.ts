@@ -101,7 +101,8 @@ describe.concurrent('a first file, without any target', () => {
       ['migrate', 'dogs.csv', '-m', 'first dogs', '--remarks', 'from the vet', '--tag', 'start'].concat([
         '--author',
         'Li Lei <lilei@example.com>'
-      ])
+      ]),
+      { alone: true }
     )
     expect(answer).toEqual({
       version: 1,
@@ -168,7 +169,10 @@ describe.concurrent('failed rows', () => {
       'second.csv',
       'id,name,born\n1,Rex,2020-01-01\n2,"Lu\nna",2021-01-01\nx,Ace,2023-01-01\n4,Bo,1.2.2023\n5,Cy\n6,Di,2023-01-01,surplus\n7,Ed,2023-02-02\n7,Ed,2023-02-03\n'
     )
-    const second = await place.json<VersionJson>(['migrate', 'second.csv', '--table', 'dogs', '-m', 'two'], { code: 3 })
+    const second = await place.json<VersionJson>(['migrate', 'second.csv', '--table', 'dogs', '-m', 'two'], {
+      code: 3,
+      alone: true
+    })
     expect(countsOf(second.tables)).toEqual([
       counted('dogs', { read: 8, inserted: 1, updated: 1, unchanged: 1, failed: 5 })
     ])
@@ -423,7 +427,7 @@ describe.concurrent('sources', () => {
     await place.write('dogs.csv.gz', gzipSync(text))
     const piped = await place.json<VersionJson & { source: unknown }>(
       ['migrate', '-', '--table', 'dogs', '-m', 'piped'],
-      { stdin: text }
+      { stdin: text, alone: true }
     )
     expect(countsOf(piped.tables)).toEqual([counted('dogs', { read: 2, inserted: 2 })])
     expect(piped.source).toEqual({
@@ -539,6 +543,47 @@ tables:
   })
 })
 
+describe.concurrent('a plan with one table twice', () => {
+  async function twicePlace(): Promise<{ place: Workplace; answer: VersionJson }> {
+    const place = await shopPlace()
+    await place.write('bad2.csv', 'id,name,tier\nw,Joe,gold\n7,Kim,basic\n')
+    const sources = ['bad.csv', 'bad2.csv'].map((source) => `  - {table: customers, source: ${source}}\n`)
+    await place.write('plan.yaml', `description: x\ntables:\n${sources.join('')}`)
+    return { place, answer: await place.json<VersionJson>(['migrate', 'plan.yaml'], { code: 3 }) }
+  }
+
+  test('counts the failed rows of each source once', async () => {
+    const { answer } = await twicePlace()
+    expect(countsOf(answer.tables)).toEqual([
+      counted('customers', { read: 4, inserted: 1, failed: 3 }),
+      counted('customers', { read: 2, inserted: 1, failed: 1 })
+    ])
+  })
+
+  test('can be retried', async () => {
+    const { place } = await twicePlace()
+    const csv = await readFile(place.at('.rowback/failed/4-customers.csv'), 'utf8')
+    expect(csv.trimEnd().split('\n')).toHaveLength(5)
+    const corrected = csv.replace(/^x,/m, '21,').replace(/^y,/m, '22,').replace(/^z,/m, '23,').replace(/^w,/m, '24,')
+    await place.write('fixed.csv', corrected)
+    const retried = await place.json<VersionJson>(['retry', '4', 'fixed.csv'])
+    expect(countsOf(retried.tables)).toEqual([counted('customers', { read: 4, inserted: 4 })])
+  })
+})
+
+describe.concurrent('names of tables', () => {
+  test('are found whatever their case, by every command alike', async () => {
+    const place = await shopPlace()
+    await place.json(['migrate', 'bad.csv', '--table', 'CUSTOMERS', '-m', 'x'], { code: 3 })
+    await place.write('fixed.csv', 'id,name,tier\n11,Fay,gold\n')
+    expect((await place.json<RowsJson>(['rows', '4', '--table', 'Customers'])).rows).toHaveLength(3)
+    expect(await place.json(['diff', '3', '--table', 'CUSTOMERS'])).toMatchObject({ tables: [{ table: 'customers' }] })
+    expect(await place.json(['inspect', 'CUSTOMERS'])).toMatchObject({ tables: [{ table: 'customers', rows: 5 }] })
+    const retried = await place.json<VersionJson>(['retry', '4', 'fixed.csv', '--table', 'CUSTOMERS'])
+    expect(countsOf(retried.tables)).toEqual([counted('customers', { read: 1, inserted: 1 })])
+  })
+})
+
 describe.concurrent('who', () => {
   test('the author is read from the flag, ROWBACK_AUTHOR, rowback.yaml and git, in this order', async () => {
     const place = await emptyPlace()
@@ -651,7 +696,10 @@ describe.concurrent('an interrupted run', () => {
 
   test('status says so with exit code 6, and recover marks it as failed', async () => {
     const place = await interruptedPlace()
-    const status = await place.json<{ interrupted: VersionJson[]; head: VersionJson }>(['status'], { code: 6 })
+    const status = await place.json<{ interrupted: VersionJson[]; head: VersionJson }>(['status'], {
+      code: 6,
+      alone: true
+    })
     expect([status.interrupted.map(({ version }) => version), status.head.version]).toEqual([[4], 2])
     expect(await place.json(['recover'])).toEqual({ recovered: [4] })
     expect(await place.json(['recover'])).toEqual({ recovered: [] })
@@ -703,7 +751,8 @@ describe.concurrent('drift', () => {
     const customers = place.rows('SELECT * FROM customers')
     const before = await place.json<Log>(['log'])
     const refused = await place.json<{ error: { code: string; message: string; hint: string } }>(['rollback', '1'], {
-      code: 5
+      code: 5,
+      alone: true
     })
     expect(refused.error.code).toBe('drift')
     expect(refused.error.message).toBe(
@@ -740,7 +789,7 @@ describe.concurrent('flags of every command', () => {
     await place.write('rowback.yaml', 'target: sqlite:yaml.db\n')
     const migrate = ['migrate', 'dogs.csv', '--create', '-m', 'x', '--quiet', '--repository', 'backups']
     const env = { ROWBACK_TARGET: 'sqlite:env.db' }
-    expect(await place.run(migrate, { env })).toEqual({ code: 0, stdout: '', stderr: '' })
+    expect(await place.run(migrate, { env, alone: true })).toEqual({ code: 0, stdout: '', stderr: '' })
     expect(existsSync(place.at('env.db'))).toBe(true)
     await rm(place.at('backups'), { recursive: true })
     expect(await place.run([...migrate, '--target', 'sqlite:flag.db'], { env })).toMatchObject({ code: 0, stderr: '' })

@@ -110,7 +110,7 @@ describe('a version', () => {
       }
     ])
     expect(second.json.notes).toContain(
-      '1 failed rows of dogs have no readable key, so rows that the source does not have were left alone.'
+      '1 failed row of dogs has no readable key, so rows that the source does not have were left alone.'
     )
     // What a version wrote stays what it was, whatever comes after.
     await db.rollback(0)

@@ -126,7 +126,10 @@ class Wide {
     const all = [...this.rows.keys()]
     const step = 'scattered' in edit && edit.scattered ? Math.max(Math.floor(all.length / rows), 1) : 1
     const start = Math.floor((at * all.length) / 1000)
-    return Array.from({ length: Math.min(rows, all.length - 1) }, (_, i) => all[(start + i * step) % all.length] as number)
+    return Array.from(
+      { length: Math.min(rows, all.length - 1) },
+      (_, i) => all[(start + i * step) % all.length] as number
+    )
   }
 
   /** New rows in free places beside the given ones, or after all others. */
@@ -141,12 +144,13 @@ class Wide {
   /** Unique values change places: taken away from all first, then given out in another order. */
   #swap(chosen: number[]): { mode: 'upsert'; path: string }[] {
     const values = chosen.map((n) => this.rows.get(n)?.u ?? null)
-    chosen.forEach((n) => this.rows.set(n, { ...(this.rows.get(n) as WideRow), u: null }))
-    const first = this.#write(chosen)
-    chosen.forEach((n, i) => this.rows.set(n, { ...(this.rows.get(n) as WideRow), u: values.at(i - 1) ?? null }))
+    const give = (u: (i: number) => string | null): string => {
+      for (const [i, n] of chosen.entries()) this.rows.set(n, { ...(this.rows.get(n) as WideRow), u: u(i) })
+      return this.#write(chosen)
+    }
     return [
-      { mode: 'upsert', path: first },
-      { mode: 'upsert', path: this.#write(chosen) }
+      { mode: 'upsert', path: give(() => null) },
+      { mode: 'upsert', path: give((i) => values.at(i - 1) ?? null) }
     ]
   }
 
@@ -191,7 +195,12 @@ async function play(shape: Shape, edits: Edit[], picks: number[], strategies: ('
   try {
     const states = new Map<number, string>([[0, wide.actual()]])
     const load = async (source: { mode: string; path: string }) => {
-      const input = { source: source.path, table: 'wide', mode: source.mode, strategy: strategies[states.size % strategies.length] }
+      const input = {
+        source: source.path,
+        table: 'wide',
+        mode: source.mode,
+        strategy: strategies[states.size % strategies.length]
+      }
       const made = await db.migrate({ ...input, description: 'a load' } as Parameters<Rowback['migrate']>[0])
       expect(made.tables[0]?.failed, 'rows that failed').toBe(0)
       states.set(made.number as number, wide.actual())

@@ -1,4 +1,5 @@
-import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { fork, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { cp, lstat, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
@@ -7,8 +8,10 @@ import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import type { Row } from '../../src/model/value.ts'
+import type { BatchAnswer, BatchRequest } from './suite-cli-batch.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+const BATCH = fileURLToPath(new URL('./suite-cli-batch.ts', import.meta.url))
 /** Compiled once, the program starts in half the time. */
 const COMPILE_CACHE = join(tmpdir(), 'rowback-test-compile-cache')
 
@@ -22,24 +25,28 @@ export interface CliOptions {
   cwd: string
   env?: NodeJS.ProcessEnv
   stdin?: string | Uint8Array
-  /** Runs as this user. */
+  /** Starts a process for this invocation alone; else one process runs many. */
+  alone?: boolean
+  /** Runs as this user; alone. */
   uid?: number
 }
 
-/** Runs the real command line as a process of its own. */
+/** Runs the real command line, in a process of its own or in one that the tests of a file share. */
 export function cli(args: readonly string[], options: CliOptions): Promise<CliResult> {
+  const env = {
+    PATH: process.env.PATH,
+    HOME: options.cwd,
+    NODE_COMPILE_CACHE: COMPILE_CACHE,
+    ROWBACK_AUTHOR: 'tester',
+    ...options.env
+  }
+  return options.alone || options.uid !== undefined ? runAlone(args, env, options) : Batch.run(args, env, options)
+}
+
+function runAlone(args: readonly string[], env: NodeJS.ProcessEnv, options: CliOptions): Promise<CliResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [MAIN, ...args], {
-      cwd: options.cwd,
-      env: {
-        PATH: process.env.PATH,
-        HOME: options.cwd,
-        NODE_COMPILE_CACHE: COMPILE_CACHE,
-        ROWBACK_AUTHOR: 'tester',
-        ...options.env
-      },
-      ...(options.uid !== undefined && { uid: options.uid })
-    })
+    const uid = options.uid === undefined ? {} : { uid: options.uid }
+    const child = spawn(process.execPath, [MAIN, ...args], { cwd: options.cwd, env, ...uid })
     const out: Buffer[] = []
     const err: Buffer[] = []
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
@@ -51,6 +58,48 @@ export function cli(args: readonly string[], options: CliOptions): Promise<CliRe
       resolve({ code, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() })
     )
   })
+}
+
+/** The process that runs many invocations, so that the program is started once. */
+class Batch {
+  static #shared: Batch | null = null
+  readonly #child: ChildProcess
+  readonly #waiting = new Map<number, { resolve: (result: CliResult) => void; reject: (reason: Error) => void }>()
+  #last = 0
+
+  private constructor() {
+    this.#child = fork(BATCH, ['--version'], {
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      execArgv: [],
+      env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE }
+    })
+    this.#child.on('message', ({ id, ...result }: BatchAnswer) => {
+      this.#waiting.get(id)?.resolve(result)
+      this.#waiting.delete(id)
+      if (this.#waiting.size === 0) this.#child.channel?.unref()
+    })
+    this.#child.on('exit', (code) => {
+      for (const { reject } of this.#waiting.values()) reject(new Error(`the process ended with ${code}`))
+      Batch.#shared = null
+    })
+    this.#child.unref()
+  }
+
+  static run(args: readonly string[], env: NodeJS.ProcessEnv, options: CliOptions): Promise<CliResult> {
+    Batch.#shared ??= new Batch()
+    return Batch.#shared.#send(args, env, options)
+  }
+
+  #send(args: readonly string[], env: NodeJS.ProcessEnv, { cwd, stdin }: CliOptions): Promise<CliResult> {
+    const id = ++this.#last
+    const input = Buffer.from(stdin ?? '').toString('base64')
+    const request: BatchRequest = { id, args: [...args], cwd, env, stdin: input }
+    this.#child.channel?.ref()
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject })
+      this.#child.send(request)
+    })
+  }
 }
 
 /** One JSON document on standard output and nothing else anywhere, as `--json` promises. */

@@ -301,7 +301,7 @@ function otherValues(field: string, value: unknown): (string | number | null)[] 
   if (field === 'status') return ['pending', 'failed', 'committed'].filter((status) => status !== value)
   if (field === 'target_version') return [value === null ? 0 : Number(value) + 1, value === null ? 1 : null]
   if (field === 'tables')
-    return [value === '[]' ? '[{"table":"t"}]' : '[]', String(value).replace(/\d+/, (n) => `${n}1`)].filter(
+    return [value === '[]' ? '[{"table":"t"}]' : '[]', String(value).replace(/\d+/, (digits) => `1${digits}`)].filter(
       (text) => text !== value
     )
   return value === null ? ['x', ''] : [`${String(value)}x`, null].filter((text) => text !== null || NULLABLE.has(field))

@@ -21,8 +21,11 @@ const NO_BORDERS = {
 
 const LONGEST_CELL = 60
 
-/** Columns that align, without borders; numbers to the right. */
-export function textTable(style: Style, head: string[], rows: (string | number | null)[][]): string {
+/**
+ * Columns that align, without borders; numbers to the right.
+ * @param grouped whether thousands are set apart: for counts, not for data
+ */
+export function textTable(style: Style, head: string[], rows: (string | number | null)[][], grouped = true): string {
   const numeric = head.map(
     (_, i) => rows.length > 0 && rows.every((row) => row[i] === null || typeof row[i] === 'number')
   )
@@ -32,7 +35,7 @@ export function textTable(style: Style, head: string[], rows: (string | number |
     colAligns: numeric.map((right) => (right ? 'right' : 'left')),
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] }
   })
-  for (const row of rows) table.push(row.map((cell) => shown(style, cell)))
+  for (const row of rows) table.push(row.map((cell) => shown(style, cell, grouped)))
   return table
     .toString()
     .split('\n')
@@ -40,9 +43,9 @@ export function textTable(style: Style, head: string[], rows: (string | number |
     .join('\n')
 }
 
-function shown(style: Style, cell: string | number | null): string {
+function shown(style: Style, cell: string | number | null, grouped: boolean): string {
   if (cell === null) return style.dim('null')
-  if (typeof cell === 'number') return cell.toLocaleString('en')
+  if (typeof cell === 'number') return grouped ? cell.toLocaleString('en') : String(cell)
   return shorten(cell)
 }
 

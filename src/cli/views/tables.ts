@@ -42,7 +42,7 @@ function tableView(table: InspectedTable, style: Style): string {
 }
 
 export function queryView(output: QueryOutput, style: Style): string {
-  return [textTable(style, output.columns, output.rows), style.dim(plural(output.rows.length, 'row'))].join('\n')
+  return [textTable(style, output.columns, output.rows, false), style.dim(plural(output.rows.length, 'row'))].join('\n')
 }
 
 export function statusView(output: StatusOutput, style: Style): string {

@@ -30,7 +30,8 @@ export function refusalOf(error: unknown): Refusal | null {
   if (!isSqliteError(error)) return null
   const code = REFUSALS.get(error.errcode) ?? ((error.errcode & 0xff) === 19 ? 'database' : undefined)
   if (!code) return null
-  return { column: columnNamed(error.message), code, reason: error.message }
+  const namesColumns = code === 'required' || code === 'duplicate_key'
+  return { column: namesColumns ? columnNamed(error.message) : null, code, reason: error.message }
 }
 
 /** `UNIQUE constraint failed: dogs.id` names one column; several share the blame and none is named. */
@@ -40,7 +41,16 @@ function columnNamed(message: string): string | null {
   return only?.includes('.') ? only.slice(only.indexOf('.') + 1) : null
 }
 
+/** By extended result code where there is one, else by its primary part. */
 const DETAILS = new Map<number, { code: string; message: string; hint: string; exit?: ExitCode }>([
+  [
+    787,
+    {
+      code: 'foreign_key',
+      message: 'Rows of other tables refer to rows that this would take away.',
+      hint: 'Take those rows away or point them elsewhere first, then try again.'
+    }
+  ],
   [
     5,
     {
@@ -81,7 +91,7 @@ const DETAILS = new Map<number, { code: string; message: string; hint: string; e
 /** Turns a driver's error into one that says what to do; what is not the driver's is passed on as it is. */
 export function translate(error: unknown, database: string): unknown {
   if (!isSqliteError(error)) return error
-  const detail = DETAILS.get(error.errcode & 0xff)
+  const detail = DETAILS.get(error.errcode) ?? DETAILS.get(error.errcode & 0xff)
   if (!detail) return new RowbackError({ code: 'database', message: `${database}: ${error.message}`, cause: error })
   return new RowbackError({ ...detail, message: `${database}: ${detail.message} (${error.message})`, cause: error })
 }

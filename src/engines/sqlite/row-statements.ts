@@ -15,15 +15,20 @@ interface Defaults {
 /** The prepared statements of one load. */
 export class RowStatements {
   readonly #db: DatabaseSync
+  readonly #request: WriteRequest<TypedRow>
   readonly #defaults: Defaults
   readonly #insert: StatementSync
   #find: StatementSync | null = null
   #update: StatementSync | null = null
   #delete: StatementSync | null = null
   #supersede: StatementSync | null = null
+  /** RAISE(FAIL) keeps what a statement and its triggers did until then. */
+  readonly #hasTriggers: boolean
 
   constructor(db: DatabaseSync, request: WriteRequest<TypedRow>) {
     this.#db = db
+    this.#request = request
+    this.#hasTriggers = request.table.triggers.length > 0
     this.#defaults = request.mode === 'replace' ? readDefaults(db, request) : { columns: [], values: [] }
     this.#insert = this.#prepareInsert(request)
   }
@@ -64,6 +69,17 @@ export class RowStatements {
     return this.#find?.get(...(key as Bound[])) as unknown as Value[] | undefined
   }
 
+  /** Whether a text that the driver shows as it is wanted has these very bytes: it shows what is not UTF-8 as U+FFFD. */
+  holdsText(key: readonly Value[], at: number, text: string): boolean {
+    const { table, columns } = this.#request
+    const name = [...columns, ...this.#defaults.columns][at] as string
+    const read = this.#db.prepare(
+      `SELECT CAST(${quote(name)} AS BLOB) AS bytes FROM ${quote(table.name)} WHERE ${matching(this.#request.key ?? [])}`
+    )
+    const row = read.get(...(key as Bound[])) as { bytes: Uint8Array }
+    return Buffer.from(text).equals(row.bytes)
+  }
+
   /** The row as it shall be, in the written columns. */
   wanted(values: Value[]): Value[] {
     return this.#defaults.values.length === 0 ? values : [...values, ...this.#defaults.values]
@@ -71,7 +87,9 @@ export class RowStatements {
 
   /** @throws IgnoredByTrigger, and what the database has against the row */
   insert(values: Value[]): void {
-    changedBy(this.#insert.run(...(this.wanted(values) as Bound[])))
+    const insert = () => changedBy(this.#insert.run(...(this.wanted(values) as Bound[])))
+    if (this.#hasTriggers) this.#allOrNothing(insert)
+    else insert()
   }
 
   /** Keeps the old row in history and changes it, both or neither. */
@@ -88,11 +106,17 @@ export class RowStatements {
   }
 
   #replace(key: readonly Value[], change: () => { changes: number | bigint } | undefined): number {
-    if (!this.#supersede) return changedBy(change())
+    if (!this.#supersede && !this.#hasTriggers) return changedBy(change())
+    return this.#allOrNothing(() => {
+      this.#supersede?.run(...(key as Bound[]))
+      return changedBy(change())
+    })
+  }
+
+  #allOrNothing(work: () => number): number {
     this.#db.exec('SAVEPOINT rowback_row')
     try {
-      this.#supersede.run(...(key as Bound[]))
-      const changed = changedBy(change())
+      const changed = work()
       this.#db.exec('RELEASE rowback_row')
       return changed
     } catch (error) {

@@ -115,13 +115,18 @@ export class RowWriter<R extends TypedRow> {
 
   #updateRow(row: R, key: Value[], found: Value[]): void {
     const wanted = this.#statements.wanted(row.values)
-    if (wanted.every((value, i) => sameStored(found[i] ?? null, value))) {
+    if (wanted.every((value, i) => this.#isStored(key, i, found[i] ?? null, value))) {
       this.#counts.unchanged++
       return
     }
     this.#statements.update(key, wanted)
     this.#counts.updated++
     this.#request.onChange({ key, before: found.slice(0, this.#request.columns.length), after: row.values })
+  }
+
+  #isStored(key: Value[], at: number, stored: Value, wanted: Value): boolean {
+    if (!sameStored(stored, wanted)) return false
+    return typeof wanted !== 'string' || !wanted.includes('\uFFFD') || this.#statements.holdsText(key, at, wanted)
   }
 
   /** Deletes the rows that the source does not have; one that others refer to stays and is reported. */

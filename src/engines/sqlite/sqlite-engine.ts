@@ -72,6 +72,8 @@ export class SqliteEngine extends SqlEngine {
 
   async readOnlyQuery(sql: string): Promise<QueryResult> {
     return this.#translated(() => {
+      assertReads(sql)
+      if (this.#path === ':memory:') return this.#readOnly(() => readAll(this.#db, sql, []))
       const reader = new DatabaseSync(this.#path, { readOnly: true })
       try {
         return readAll(reader, sql, [])
@@ -79,6 +81,15 @@ export class SqliteEngine extends SqlEngine {
         reader.close()
       }
     })
+  }
+
+  #readOnly<T>(work: () => T): T {
+    this.#db.exec('PRAGMA query_only = ON')
+    try {
+      return work()
+    } finally {
+      this.#db.exec('PRAGMA query_only = OFF')
+    }
   }
 
   quote(identifier: string): string {
@@ -177,7 +188,8 @@ export class SqliteEngine extends SqlEngine {
       const key = orderAt.map((at) => row[at] as Value)
       const sql = `SELECT CAST(${quote(columns[i] as string)} AS BLOB) FROM ${quote(table.name)} WHERE ${where}`
       const bytes = readAll(this.#db, sql, key.map(bindable)).rows[0]?.[0]
-      if (bytes instanceof Uint8Array && !Buffer.from(text).equals(bytes)) row[i] = new RawText(bytes)
+      if (!(bytes instanceof Uint8Array)) throw undecodableKey(table.name)
+      if (!Buffer.from(text).equals(bytes)) row[i] = new RawText(bytes)
     }
   }
 
@@ -303,6 +315,17 @@ export class SqliteEngine extends SqlEngine {
   }
 }
 
+/** A read-only connection still lets VACUUM INTO and ATTACH make files. @throws RowbackError `target.read_only` */
+function assertReads(sql: string): void {
+  const statement = sql.replace(/^(\s|--[^\n]*(\n|$)|\/\*[\s\S]*?\*\/)+/, '')
+  if (
+    /^(SELECT|WITH|VALUES|EXPLAIN)\b/i.test(statement) &&
+    !/^WITH\b[\s\S]*\b(INSERT|UPDATE|DELETE)\s/i.test(statement)
+  )
+    return
+  throw new RowbackError({ code: 'target.read_only', message: 'Only SELECT, WITH, VALUES and EXPLAIN can be asked.' })
+}
+
 function prepare(db: DatabaseSync, sql: string): StatementSync {
   const statement = db.prepare(sql)
   statement.setReturnArrays(true)
@@ -314,6 +337,14 @@ function readAll(db: DatabaseSync, sql: string, parameters: Bound[]): QueryResul
   const statement = prepare(db, sql)
   const columns = statement.columns().map((column) => column.name)
   return { columns, rows: statement.all(...parameters) as unknown as Row[] }
+}
+
+function undecodableKey(table: string): RowbackError {
+  return new RowbackError({
+    code: 'value.undecodable',
+    message: `${table} has a key whose bytes are not valid text, so its row cannot be read exactly.`,
+    hint: `Find it: SELECT hex(key) FROM ${table}, and correct it.`
+  })
 }
 
 function noOrder(table: string): RowbackError {

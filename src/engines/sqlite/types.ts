@@ -76,9 +76,12 @@ export function adapterFor(column: Column): ((value: Value) => Value | Unholdabl
   return (value) => (typeof value === 'string' ? asNumericAffinityHolds(value, column.declared) : value)
 }
 
+/** What SQLite takes for a number, blanks around it included (https://sqlite.org/datatype3.html, section 3). */
+const LOOKS_NUMERIC = /^[ \t\n\v\f\r]*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[ \t\n\v\f\r]*$/
+
 /** Numeric affinity turns text that looks like a number into one: fine where the number shows as the same text. */
 function asNumericAffinityHolds(text: string, declared: string): Value | Unholdable {
-  if (text.trim() === '' || !Number.isFinite(Number(text))) return text
+  if (!LOOKS_NUMERIC.test(text)) return text
   const number = exactNumber(text)
   if (!(number instanceof Unholdable) && String(number) === text) return number
   return new Unholdable(`the declared type ${declared} would turn "${text}" into a number and change it`)

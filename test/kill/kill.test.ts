@@ -1,0 +1,216 @@
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { open } from '../../src/rowback.ts'
+import { readState, show } from '../support/properties-state.ts'
+
+const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname
+const ROWS = 60_000
+/** Over both strategies and both verbs. */
+const KILLS = Number(process.env.KILLS ?? 32)
+const AT_ONCE = 2
+
+type Strategy = 'snapshot' | 'incremental'
+type Verb = 'migrate' | 'rollback'
+
+/** A database and its repository, as they stand before a command, and what the command makes of the data. */
+interface Ground {
+  strategy: Strategy
+  verb: Verb
+  folder: string
+  before: string
+  after: string
+  /** How long the command takes when nobody kills it, in milliseconds. */
+  duration: number
+}
+
+const root = mkdtempSync(join(tmpdir(), 'rowback-kill-'))
+const grounds: Ground[] = []
+afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+beforeAll(async () => {
+  for (const strategy of ['snapshot', 'incremental'] as const) {
+    const folder = join(root, strategy)
+    mkdirSync(folder)
+    writeSources(folder)
+    const db = new DatabaseSync(join(folder, 'data.db'))
+    db.exec('CREATE TABLE orders (id INTEGER PRIMARY KEY, customer TEXT UNIQUE, amount REAL, note TEXT)')
+    db.close()
+    await exitOf(start(folder, ['migrate', 'first.csv', ...load(strategy)]))
+    grounds.push(await survey(folder, strategy, 'migrate'))
+    const migrated = join(root, `${strategy}-migrated`)
+    cpSync(folder, migrated, { recursive: true })
+    await exitOf(start(migrated, ['migrate', 'second.csv', ...load(strategy)]))
+    grounds.push(await survey(migrated, strategy, 'rollback'))
+  }
+})
+
+function load(strategy: Strategy): string[] {
+  return ['--table', 'orders', '--mode', 'mirror', '--strategy', strategy, '-m', 'orders']
+}
+
+/** The second file has half of the rows of the first with other values, misses some, and has some of its own. */
+function writeSources(folder: string): void {
+  const line = (id: number, round: number) => `${id},customer ${id},${id / 4 + round},"note ${round}\nof ${id}"`
+  const ids = Array.from({ length: ROWS }, (_, i) => i + 1)
+  const file = (lines: string[]) => `id,customer,amount,note\n${lines.join('\n')}\n`
+  writeFileSync(join(folder, 'first.csv'), file(ids.map((id) => line(id, 0))))
+  writeFileSync(join(folder, 'second.csv'), file(ids.map((id) => line(id + 5000, id % 2))))
+}
+
+function commandOf({ verb, strategy }: Pick<Ground, 'verb' | 'strategy'>): string[] {
+  return verb === 'migrate' ? ['migrate', 'second.csv', ...load(strategy)] : ['rollback', '1']
+}
+
+/** Runs the command once on a copy, to see what it makes of the data and how long it takes. */
+async function survey(folder: string, strategy: Strategy, verb: Verb): Promise<Ground> {
+  const copy = join(root, `survey-${strategy}-${verb}`)
+  cpSync(folder, copy, { recursive: true })
+  const started = performance.now()
+  expect(await exitOf(start(copy, commandOf({ verb, strategy }))), 'the command succeeds when nobody kills it').toBe(0)
+  const duration = performance.now() - started
+  const ground = { strategy, verb, folder, before: dataOf(folder), after: dataOf(copy), duration }
+  rmSync(copy, { recursive: true })
+  return ground
+}
+
+function start(folder: string, args: string[]): ChildProcess {
+  const flags = ['--target', 'sqlite:data.db', '--repository', 'repository', '--quiet']
+  return spawn(process.execPath, [MAIN, ...args, ...flags], {
+    cwd: folder,
+    stdio: 'ignore',
+    env: { ...process.env, ROWBACK_AUTHOR: 'a test' }
+  })
+}
+
+function exitOf(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve) => child.once('exit', resolve))
+}
+
+function dataOf(folder: string): string {
+  return show(readState(join(folder, 'data.db'))).join('\n')
+}
+
+interface Outcome {
+  /** Whether the command was still running when it was killed. */
+  killed: boolean
+  /** It had announced its version, and nothing more. */
+  pending: boolean
+  left: 'before' | 'after'
+}
+
+/** Kills the command on a copy of the ground, and proves that what is left is whole and can be worked on. */
+async function killOnce(ground: Ground, name: string, delay: number): Promise<Outcome> {
+  const folder = join(root, name)
+  cpSync(ground.folder, folder, { recursive: true })
+  try {
+    const child = start(folder, commandOf(ground))
+    const ended = exitOf(child)
+    await Promise.race([sleep(delay), ended])
+    const killed = child.kill('SIGKILL')
+    await ended
+    const where = `${ground.strategy} ${ground.verb}, killed after ${Math.round(delay)} ms`
+    const outcome = { killed, ...(await inspectRemains(folder, ground, where)) }
+    await carryOn(folder, ground, where)
+    return outcome
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function inspectRemains(folder: string, ground: Ground, where: string): Promise<Omit<Outcome, 'killed'>> {
+  expect(leftObjects(folder), `${where}: the manifests name`).toEqual([])
+  const db = await open({ target: `sqlite:${join(folder, 'data.db')}`, repository: join(folder, 'repository') })
+  try {
+    const status = await db.status()
+    const data = dataOf(folder)
+    const left = data === ground.before ? 'before' : 'after'
+    expect(data === ground.before || data === ground.after, `${where}: the data is one of the two states`).toBe(true)
+    expect(status.alteredVersions, where).toEqual([])
+    const versions = ground.verb === 'migrate' ? 1 : 2
+    expect(status.head?.version, `${where}: the ledger and the data agree`).toBe(
+      left === 'before' ? versions : versions + 1
+    )
+    if (left === 'after') expect(status.interrupted, where).toEqual([])
+    return { left, pending: status.interrupted.length > 0 }
+  } finally {
+    await db.close()
+  }
+}
+
+/** The same command again does what it was asked to do. */
+async function carryOn(folder: string, ground: Ground, where: string): Promise<void> {
+  const db = await open({
+    target: `sqlite:${join(folder, 'data.db')}`,
+    repository: join(folder, 'repository'),
+    author: 'a test'
+  })
+  try {
+    if (ground.verb === 'rollback') await db.rollback(1)
+    else {
+      const { strategy } = ground
+      await db.migrate({
+        source: join(folder, 'second.csv'),
+        table: 'orders',
+        mode: 'mirror',
+        strategy,
+        description: 'again'
+      })
+    }
+    expect(dataOf(folder) === ground.after, `${where}: the same again gives the right data`).toBe(true)
+    const status = await db.status()
+    expect([status.alteredVersions, status.interrupted], where).toEqual([[], []])
+    expect((await db.query('PRAGMA integrity_check')).rows, where).toEqual([['ok']])
+    expect(leftObjects(folder), `${where}: afterwards the manifests name`).toEqual([])
+  } finally {
+    await db.close()
+  }
+}
+
+/** Objects that a manifest names and that are not there. */
+function leftObjects(folder: string): string[] {
+  const repository = join(folder, 'repository')
+  const manifests = join(repository, 'manifests')
+  if (!existsSync(manifests)) return []
+  return readdirSync(manifests).flatMap((file) => {
+    const manifest = JSON.parse(readFileSync(join(manifests, file), 'utf8')) as {
+      tables: { chunks: { object: string }[] }[]
+    }
+    return manifest.tables
+      .flatMap((table) => table.chunks.map((chunk) => chunk.object))
+      .filter((object) => !existsSync(join(repository, 'objects', object.slice(0, 2), `${object}.zst`)))
+  })
+}
+
+test('whenever it is killed, it leaves the state before or the state after', { timeout: 300_000 }, async () => {
+  expect(grounds).toHaveLength(4)
+  for (const { before, after } of grounds) expect(before === after).toBe(false)
+  const outcomes: Outcome[] = []
+  let next = 0
+  const work = async () => {
+    for (let i = next++; i < KILLS; i = next++) {
+      const ground = grounds[i % grounds.length] as Ground
+      const rounds = Math.ceil(KILLS / grounds.length)
+      // Each round has its part of the duration, and within it any moment.
+      const delay = ((Math.floor(i / grounds.length) + Math.random()) / rounds) * ground.duration * 1.05
+      outcomes.push(await killOnce(ground, `kill-${i}`, delay))
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  const count = (wanted: (outcome: Outcome) => boolean) => outcomes.filter(wanted).length
+  const summary = {
+    killed: count((outcome) => outcome.killed),
+    pending: count((outcome) => outcome.pending),
+    before: count((outcome) => outcome.left === 'before'),
+    after: count((outcome) => outcome.left === 'after')
+  }
+  console.log(`${KILLS} kills: ${JSON.stringify(summary)}`)
+  expect(outcomes).toHaveLength(KILLS)
+  expect(summary.killed, 'most commands were killed on their way').toBeGreaterThan(KILLS / 2)
+  expect(summary.pending, 'some were killed while they wrote').toBeGreaterThan(0)
+})
