@@ -8,6 +8,9 @@ export const VERSION_COLUMN = 'version_id'
 /** The column of a history table that says which version took the row away. */
 export const SUPERSEDED_COLUMN = 'superseded_by'
 
+/** Where the ledger is kept. */
+export const CONTROL_TABLES = ['rowback_meta', 'rowback_version', 'rowback_failed_row', 'rowback_table'] as const
+
 export interface Capabilities {
   /** CREATE, ALTER and DROP are undone with the transaction. */
   transactionalDdl: boolean
@@ -135,8 +138,11 @@ export interface Engine {
   /** Tables of a kind that can be neither backed up nor restored, by name. */
   unsupportedTables(): Promise<string[]>
   countRows(table: string): Promise<number>
-  /** The type as this database declares it. */
-  declare(type: ColumnType): string
+  /**
+   * The type as this database declares it.
+   * @param inferred read off some rows: digits and lengths are not limits
+   */
+  declare(type: ColumnType, inferred?: boolean): string
   createTable(definition: TableDefinition): Promise<void>
   dropTable(name: string): Promise<void>
   /**

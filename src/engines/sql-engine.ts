@@ -41,7 +41,7 @@ export abstract class SqlEngine implements Engine {
   abstract transaction<T>(options: TransactionOptions, work: () => Promise<T>): Promise<T>
   abstract tables(bookkeeping: Bookkeeping[]): Promise<Table[]>
   abstract unsupportedTables(): Promise<string[]>
-  abstract declare(type: ColumnType): string
+  abstract declare(type: ColumnType, inferred?: boolean): string
   abstract adapter(column: Column): ((value: Value) => Value | Unholdable) | null
   abstract readRows(table: Table, range: RowRange): AsyncIterable<Row[]>
   abstract writeRows<R extends TypedRow>(request: WriteRequest<R>): Promise<WriteCounts>
@@ -66,7 +66,8 @@ export abstract class SqlEngine implements Engine {
 
   async createTable(definition: TableDefinition): Promise<void> {
     const columns = definition.columns.map(
-      (column) => `${this.quote(column.name)} ${this.declare(column.type)}${column.nullable ? '' : ' NOT NULL'}`
+      (column) =>
+        `${this.quote(column.name)} ${this.declare(column.type, column.inferred)}${column.nullable ? '' : ' NOT NULL'}`
     )
     if (definition.key) columns.push(`PRIMARY KEY (${this.list(definition.key)})`)
     await this.run(`CREATE TABLE ${this.quote(definition.name)} (\n  ${columns.join(',\n  ')}\n)`)
@@ -228,7 +229,12 @@ async function* foldByKey(batches: AsyncIterable<Row[]>): AsyncIterable<RowChang
   if (pending && differs(pending)) yield { before: pending.before, after: pending.after }
 }
 
-/** A row that went and came back with the same content did not change. */
-function differs(change: RowChange): boolean {
-  return !change.before || !change.after || encodeRow(change.before) !== encodeRow(change.after)
+/**
+ * A row that went and came back with the same content did not change. U+FFFD may stand for bytes that are not text, so
+ * with it nothing is called the same.
+ */
+function differs({ before, after }: RowChange): boolean {
+  if (!before || !after) return true
+  const text = encodeRow(after)
+  return encodeRow(before) !== text || text.includes('\uFFFD')
 }

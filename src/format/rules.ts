@@ -117,7 +117,11 @@ function compilePattern(pattern: string): RegExp {
   try {
     return new RegExp(pattern, 'u')
   } catch (error) {
-    throw usageError('plan.pattern', `The pattern ${quote(pattern)} cannot be used: ${(error as Error).message}.`)
+    throw usageError(
+      'plan.pattern',
+      `The pattern ${quote(pattern)} cannot be used: ${(error as Error).message}.`,
+      'Correct it: it is a JavaScript regular expression.'
+    )
   }
 }
 

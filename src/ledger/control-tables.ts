@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Engine } from '../engines/engine.ts'
+import { CONTROL_TABLES } from '../engines/engine.ts'
 import { usageError } from '../errors.ts'
 import type { ColumnType } from '../model/table.ts'
 
@@ -12,7 +13,7 @@ const LONG: ColumnType = { kind: 'text', maxLength: null }
 
 type ColumnDefinition = [name: string, type: ColumnType, nullable?: 'null']
 
-const TABLES: Record<string, { columns: ColumnDefinition[]; key: string[] }> = {
+const TABLES: Record<(typeof CONTROL_TABLES)[number], { columns: ColumnDefinition[]; key: string[] }> = {
   rowback_meta: {
     columns: [
       ['name', WORD],
@@ -74,8 +75,8 @@ const TABLES: Record<string, { columns: ColumnDefinition[]; key: string[] }> = {
 }
 
 /** The columns of a control table, in their order. */
-export function controlColumns(table: string): string[] {
-  return (TABLES[table]?.columns ?? []).map(([name]) => name)
+export function controlColumns(table: (typeof CONTROL_TABLES)[number]): string[] {
+  return TABLES[table].columns.map(([name]) => name)
 }
 
 /**
@@ -103,7 +104,8 @@ export async function readIdentity(engine: Engine): Promise<string | null> {
  * @returns the database's new identity
  */
 export async function createControlTables(engine: Engine): Promise<string> {
-  for (const [name, { columns, key }] of Object.entries(TABLES)) {
+  for (const name of CONTROL_TABLES) {
+    const { columns, key } = TABLES[name]
     const lines = columns.map(([column, type, nullable]) =>
       [engine.quote(column), engine.declare(type), ...(nullable ? [] : ['NOT NULL'])].join(' ')
     )

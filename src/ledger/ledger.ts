@@ -35,6 +35,12 @@ export class Ledger {
     return new Ledger(engine, toolVersion, await readIdentity(engine))
   }
 
+  /** Looks again: another process may have made the ledger. @returns whether there is one */
+  async reload(): Promise<boolean> {
+    this.#identity ??= await readIdentity(this.#engine)
+    return this.exists
+  }
+
   /** Whether this database has a ledger already. */
   get exists(): boolean {
     return this.#identity !== null

@@ -45,6 +45,25 @@ export async function bindTable(
   return table ? bindExisting(table, request, source) : bindNew(engine, name, request, source)
 }
 
+/** Binds a further source to a table that an earlier entry of the same plan makes. */
+export function bindToPlanned(
+  engine: Engine,
+  definition: TableDefinition,
+  request: TableRequest,
+  source: Source
+): BoundTable {
+  const columns = definition.columns.map((column) => newColumn(engine, column))
+  const { name, key } = definition
+  const uniqueKeys = key ? [key] : []
+  const nothing = { order: null, hiddenOrder: false, foreignKeys: [], referencedBy: [], triggers: [], ddl: [] }
+  const bound = bindExisting({ name, columns, key, uniqueKeys, ...nothing }, request, source)
+  return { ...bound, table: null, definition }
+}
+
+function newColumn(engine: Engine, { name, type, nullable, inferred }: TableDefinition['columns'][number]): Column {
+  return { name, type, declared: engine.declare(type, inferred), nullable, hasDefault: false, generated: false }
+}
+
 export function findTable(tables: readonly Table[], name: string): Table | undefined {
   return (
     tables.find((table) => table.name === name) ??
@@ -78,15 +97,7 @@ async function bindNew(engine: Engine, name: string, request: TableRequest, sour
   const { definition, notes } = await inferDefinition(name, request, source, mappings.pairs)
   const columns = definition.columns.map((column, i): FormatColumn => {
     const pair = mappings.pairs[i]
-    const target: Column = {
-      name: column.name,
-      type: column.type,
-      declared: engine.declare(column.type),
-      nullable: column.nullable,
-      hasDefault: false,
-      generated: false
-    }
-    return { source: pair?.source ?? null, target, rule: request.columns?.[column.name] }
+    return { source: pair?.source ?? null, target: newColumn(engine, column), rule: request.columns?.[column.name] }
   })
   const mode = request.mode ?? (definition.key ? 'upsert' : 'insert')
   if (needsKey(mode) && !definition.key) throw missingKey(name, mode)

@@ -44,11 +44,15 @@ export async function inferDefinition(
     }
   }
   const { key, notes } = settleKey(request, names, keyAt, check)
-  const columns = inference.columns().map((column) => ({
-    name: column.name,
-    type: typeNamed(request.columns?.[column.name]?.type ?? '') ?? column.type,
-    nullable: !key?.includes(column.name)
-  }))
+  const columns = inference.columns().map((column) => {
+    const wanted = typeNamed(request.columns?.[column.name]?.type ?? '')
+    return {
+      name: column.name,
+      type: wanted ?? column.type,
+      nullable: !key?.includes(column.name),
+      inferred: wanted === null
+    }
+  })
   return { definition: { name, columns, key }, notes }
 }
 

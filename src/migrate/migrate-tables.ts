@@ -23,12 +23,13 @@ export async function migrateTables(
     if (bound.table) assertFit(fitFor(run, strategy, bound.table), tableOf(run, bound), bound.mode, run)
   }
   await strategy.prepare(run, uniqueTables(existing))
-  for (const bound of bounds) if (bound.definition) await makeTable(run, strategy, bound)
+  const made = new Set<BoundTable>()
+  for (const bound of bounds) if (await makeTable(run, strategy, bound)) made.add(bound)
   const written: WrittenTable[] = []
   for (const bound of bounds) {
     const table = tableOf(run, bound)
     const result = await writeTable(run, asItIs(bound, table), table, policy, onProgress)
-    if (bound.definition) result.report.created = true
+    if (made.has(bound)) result.report.created = true
     written.push(result)
   }
   return written
@@ -39,13 +40,15 @@ function fitFor(run: Run, strategy: Strategy, table: Table): Strategy {
   return run.live.tracked.has(table.name) ? strategyNamed('incremental') : strategy
 }
 
-async function makeTable(run: Run, strategy: Strategy, bound: BoundTable): Promise<void> {
-  if (run.table(bound.name) || bound.definition === null) return
+/** @returns whether the table was made: it may be there, or be made by an earlier entry of the same plan */
+async function makeTable(run: Run, strategy: Strategy, bound: BoundTable): Promise<boolean> {
+  if (run.table(bound.name) || bound.definition === null) return false
   await run.engine.createTable(bound.definition)
   await run.reread()
   assertFit(strategy, tableOf(run, bound), bound.mode, run)
   await strategy.prepareNew(run, tableOf(run, bound))
   await run.reread()
+  return true
 }
 
 /** The bound columns with the types that the table really has: those of a new table are the database's choice. */

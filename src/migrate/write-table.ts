@@ -61,7 +61,7 @@ export async function writeTable(
     onRefused: (row, refusal) => stage.refuse(row, refusal),
     onChange: (change) => sample.add(change)
   })
-  const failed = run.failed.of(table.name)
+  const { failed } = stage
   const report: TableReport = {
     table: table.name,
     read: stage.read,
@@ -90,6 +90,7 @@ class FormatStage {
   readonly #formatter: RowFormatter
   readonly #adapters: ReturnType<Engine['adapter']>[] | null
   readonly #needsKeysOfFailed: boolean
+  readonly #failedBefore: number
 
   constructor(run: Run, bound: BoundTable, table: Table, policy: FailurePolicy, onProgress: OnProgress) {
     this.#run = run
@@ -99,7 +100,13 @@ class FormatStage {
     this.#onProgress = onProgress
     this.#formatter = new RowFormatter({ columns: bound.columns, sourceColumns: bound.source.columns })
     this.#adapters = adaptersFor(run.engine, bound.columns)
+    this.#failedBefore = run.failed.of(table.name)
     this.#needsKeysOfFailed = bound.mode === 'mirror' || bound.mode === 'replace'
+  }
+
+  /** Rows of this source that failed; the table may have had others in the same version. */
+  get failed(): number {
+    return this.#run.failed.of(this.#table.name) - this.#failedBefore
   }
 
   async *batches(): AsyncIterable<TypedBatch<SourcedRow>> {
@@ -201,7 +208,7 @@ class FormatStage {
 
   #tooMany(rule: string): RunAborted {
     const { mode, key } = this.#bound
-    const failed = this.#run.failed.of(this.#table.name)
+    const { failed } = this
     const report: TableReport = { table: this.#table.name, read: this.read, ...noCounts(), failed, mode, key }
     return new RunAborted(
       {
@@ -216,7 +223,7 @@ class FormatStage {
   notes(): string[] {
     if (!this.#needsKeysOfFailed || this.unknownKeys === 0) return []
     return [
-      `${this.unknownKeys} failed rows of ${this.#table.name} have no readable key, so rows that the source does not have were left alone.`
+      `${this.unknownKeys === 1 ? '1 failed row' : `${this.unknownKeys} failed rows`} of ${this.#table.name} ${this.unknownKeys === 1 ? 'has' : 'have'} no readable key, so rows that the source does not have were left alone.`
     ]
   }
 }

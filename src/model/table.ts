@@ -57,7 +57,8 @@ export interface Table {
 /** A table to be made, as inferred from a source. */
 export interface TableDefinition {
   name: string
-  columns: { name: string; type: ColumnType; nullable: boolean }[]
+  /** `inferred` where the type was read off the rows, and later rows may need more room. */
+  columns: { name: string; type: ColumnType; nullable: boolean; inferred?: boolean }[]
   key: string[] | null
 }
 

@@ -25,7 +25,7 @@ export class Context {
 
   /** Everything that making a version takes; control tables and repository are made on first use. */
   async session(wait: number): Promise<Session> {
-    if (!this.ledger.exists) Repository.refuseUsed(this.config.repository)
+    if (!(await this.ledger.reload())) Repository.refuseUsed(this.config.repository)
     const identity = await this.ledger.ensure(wait, this.config.author)
     return {
       engine: this.engine,

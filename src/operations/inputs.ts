@@ -25,7 +25,9 @@ export const names = (description: string, placeholder: string) =>
   )
 
 export const count = (description: string) =>
-  named(z.coerce.number().pipe(z.int().min(0)), description, { placeholder: 'N' })
+  named(z.coerce.number('write a number').pipe(z.int('write a whole number').min(0, 'write 0 or more')), description, {
+    placeholder: 'N'
+  })
 
 /** Who makes a version and why; the same for every operation that makes one. */
 export const authorship = {
@@ -36,6 +38,10 @@ export const authorship = {
     .optional()
 }
 
-export const wait = named(z.coerce.number().min(0).default(5), 'how long to wait for another migration to finish', {
-  placeholder: 'SECONDS'
-})
+export const wait = named(
+  z.coerce.number('write a number of seconds').min(0, 'write 0 or more').default(5),
+  'how long to wait for another migration to finish',
+  {
+    placeholder: 'SECONDS'
+  }
+)

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { ExitCode, usageError } from '../errors.ts'
 import type { VersionHeader } from '../ledger/ledger.ts'
 import type { BoundTable } from '../migrate/bind-table.ts'
-import { bindTable } from '../migrate/bind-table.ts'
+import { bindTable, bindToPlanned } from '../migrate/bind-table.ts'
 import { failedRowsCsv, failedRowsFileName } from '../migrate/failed-rows-csv.ts'
 import { migrateTables } from '../migrate/migrate-tables.ts'
 import { readPlanFile } from '../migrate/plan-file.ts'
@@ -206,16 +206,23 @@ async function bindAll(context: Context, requests: TableRequest[], sources: Sour
   const { tables } = await context.liveState()
   const bounds: BoundTable[] = []
   for (const request of requests) {
-    const wanted = request.table
-      ? tables.find((table) => table.name.toLowerCase() === request.table?.toLowerCase())
-      : undefined
+    const wanted = request.table ? tables.find((table) => sameName(table.name, request.table)) : undefined
     const expectedColumns = wanted?.columns.map((column) => column.name)
     const options = { ...request.options, ...(expectedColumns && { expectedColumns }) }
     const source = await openSource(request.source, options, { signal: context.signal })
     sources.push(source)
-    bounds.push(await bindTable(context.engine, tables, request, source))
+    const planned = bounds.find((bound) => bound.definition && sameName(bound.name, request.table))?.definition
+    bounds.push(
+      planned
+        ? bindToPlanned(context.engine, planned, request, source)
+        : await bindTable(context.engine, tables, request, source)
+    )
   }
   return bounds
+}
+
+function sameName(a: string, b: string | null): boolean {
+  return a.toLowerCase() === b?.toLowerCase()
 }
 
 async function makeVersion(context: Context, job: Prepared): Promise<MigrateOutput> {
@@ -253,10 +260,10 @@ export function interruptedNotes(interrupted: readonly number[]): string[] {
 }
 
 async function writeFailedRows(result: RunResult, repository: Repository, bounds: BoundTable[]): Promise<void> {
-  const sources = new Map(bounds.map((bound) => [bound.name, bound.source]))
-  for (const [table, source] of sources) {
+  for (const [table, same] of Map.groupBy(bounds, (bound) => bound.name)) {
     if (result.failed.of(table) === 0) continue
-    const csv = failedRowsCsv(source.columns, table, result.failed.rows())
+    const columns = [...new Set(same.flatMap((bound) => bound.source.columns))]
+    const csv = failedRowsCsv(columns, table, result.failed.rows())
     await repository.putFailedRows(failedRowsFileName(result.version.number, table), csv)
   }
 }

@@ -30,7 +30,9 @@ export const retry = operation({
   ...(migrate.exitCode && { exitCode: migrate.exitCode }),
   async run(context, options): Promise<MigrateOutput> {
     const version = await context.ledger.version(await context.versionNumber(options.version))
-    const reports = version.tables.filter((report) => options.table === undefined || report.table === options.table)
+    const reports = version.tables.filter(
+      (report) => options.table === undefined || report.table.toLowerCase() === options.table.toLowerCase()
+    )
     const [report] = reports
     if (version.kind !== 'migrate' || !report) {
       throw new RowbackError({
@@ -39,11 +41,12 @@ export const retry = operation({
         hint: 'Choose the version whose rows failed; see them with: rowback log'
       })
     }
-    if (reports.length > 1) {
+    const tables = [...new Set(reports.map((other) => other.table))]
+    if (tables.length > 1) {
       throw usageError(
         'retry.table',
         `Version ${version.number} wrote several tables.`,
-        `Say which: --table ${reports.map((other) => other.table).join(' | --table ')}`
+        `Say which: --table ${tables.join(' | --table ')}`
       )
     }
     return runMigration(context, jobFor(context, options, version, report), options.dryRun)

@@ -50,7 +50,7 @@ export class ObjectStore {
   }
 
   /**
-   * Reads an object whole and proves it by its hash.
+   * Reads an object whole and proves it by its hash, once per process.
    * @throws RowbackError `backup.damaged` when it is missing, cannot be unpacked or has another hash
    */
   async get(hash: string): Promise<Buffer> {

@@ -194,7 +194,7 @@ class RouteExecutor {
     const changed = counts.inserted + counts.updated + counts.deleted
     throw new RowbackError({
       code: 'drift',
-      message: `${changed} rows of ${table.name} were changed by others since version ${this.#options.to}; no version wrote that table.`,
+      message: `${changed === 1 ? '1 row' : `${changed} rows`} of ${table.name} ${changed === 1 ? 'was' : 'were'} changed by others since version ${this.#options.to}; no version wrote that table.`,
       hint: `To overwrite them, add --yes; they are backed up first. To see them: rowback diff ${this.#options.to} --table ${table.name}`,
       exit: ExitCode.conflict
     })

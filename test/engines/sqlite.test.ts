@@ -25,8 +25,8 @@ const sqlite: EngineHost = {
     { type: INT64, declared: 'INTEGER', readBack: INT64, formatted: 5, held: 5n },
     {
       type: { kind: 'decimal', precision: 10, scale: 2 },
-      declared: 'REAL',
-      readBack: { kind: 'double' },
+      declared: 'DECIMAL(10, 2)',
+      readBack: { kind: 'decimal', precision: 10, scale: 2 },
       formatted: 12.5,
       held: 12.5
     },

@@ -152,7 +152,7 @@ export function showView(version: VersionJson, style: Style): string {
 export function initView(output: InitOutput, style: Style): string {
   const tables = output.tables.length > 0 ? output.tables.join(', ') : 'no tables yet'
   return [
-    style.green(`Wrote ${output.configuration} and recorded the baseline of ${output.database} (${tables}).`),
+    style.green(`Wrote ${output.configuration}. The baseline of ${output.database} is recorded (${tables}).`),
     '  Next: rowback migrate FILE --create -m "..."'
   ].join('\n')
 }

@@ -4,7 +4,7 @@ import type { Value } from '../../model/value.ts'
 import type { TypedRow, WriteRequest } from '../engine.ts'
 import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
 import type { Bound } from './sql-text.ts'
-import { list, matching, quote } from './sql-text.ts'
+import { hasBytesOf, list, matching, quote } from './sql-text.ts'
 
 /** What `replace` sets although the source does not have it. */
 interface Defaults {
@@ -74,10 +74,9 @@ export class RowStatements {
     const { table, columns } = this.#request
     const name = [...columns, ...this.#defaults.columns][at] as string
     const read = this.#db.prepare(
-      `SELECT CAST(${quote(name)} AS BLOB) AS bytes FROM ${quote(table.name)} WHERE ${matching(this.#request.key ?? [])}`
+      `SELECT ${hasBytesOf(name)} AS same FROM ${quote(table.name)} WHERE ${matching(this.#request.key ?? [])}`
     )
-    const row = read.get(...(key as Bound[])) as { bytes: Uint8Array }
-    return Buffer.from(text).equals(row.bytes)
+    return (read.get(text, ...(key as Bound[])) as { same: number }).same === 1
   }
 
   /** The row as it shall be, in the written columns. */

@@ -17,6 +17,11 @@ export function matching(names: readonly string[]): string {
   return names.map((name) => `${quote(name)} IS ?`).join(' AND ')
 }
 
+/** An expression with a parameter: the text in the column has the parameter's bytes, in whatever encoding the file is. */
+export function hasBytesOf(column: string): string {
+  return `CAST(${quote(column)} AS BLOB) = CAST(? AS BLOB)`
+}
+
 /** Undecodable text is bound as bytes and cast back to text. */
 export function slotFor(value: Value): string {
   return value instanceof RawText ? 'CAST(? AS TEXT)' : '?'

@@ -18,12 +18,12 @@ import type {
   Unholdable,
   WriteRequest
 } from '../engine.ts'
-import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
+import { CONTROL_TABLES, SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
 import { SqlEngine } from '../sql-engine.ts'
 import { translate } from './errors.ts'
 import { allForeignKeys, collationsOf, inspectTable, plainTables, virtualTables } from './inspect.ts'
 import { RowWriter } from './row-writer.ts'
-import { bindable, list, matching, quote, slotFor } from './sql-text.ts'
+import { bindable, hasBytesOf, list, matching, quote, slotFor } from './sql-text.ts'
 import { adapterFor, declaredType } from './types.ts'
 
 const BATCH = 1000
@@ -136,9 +136,9 @@ export class SqliteEngine extends SqlEngine {
 
   async tables(bookkeeping: Bookkeeping[]): Promise<Table[]> {
     return this.#translated(() => {
-      const hidden = new Set(bookkeeping.map((entry) => entry.history))
+      const hidden = new Set<string>([...CONTROL_TABLES, ...bookkeeping.map((entry) => entry.history)])
       const read = (sql: string, ...parameters: Value[]) => this.#read(sql, ...parameters)
-      const entries = plainTables(read).filter(({ name }) => !name.startsWith('rowback_') && !hidden.has(name))
+      const entries = plainTables(read).filter(({ name }) => !hidden.has(name))
       const foreignKeys = allForeignKeys(read, entries)
       return entries.map((entry) => {
         const table = inspectTable(read, entry, foreignKeys)
@@ -153,8 +153,8 @@ export class SqliteEngine extends SqlEngine {
     return virtualTables((sql, ...parameters) => this.#read(sql, ...parameters))
   }
 
-  declare(type: ColumnType): string {
-    return declaredType(type)
+  declare(type: ColumnType, inferred = false): string {
+    return declaredType(type, inferred)
   }
 
   adapter(column: Column): ((value: Value) => Value | Unholdable) | null {
@@ -184,12 +184,13 @@ export class SqliteEngine extends SqlEngine {
     for (let i = 0; i < row.length; i++) {
       const text = row[i]
       if (typeof text !== 'string' || !text.includes(REPLACEMENT)) continue
-      const where = matching(table.order ?? [])
-      const key = orderAt.map((at) => row[at] as Value)
-      const sql = `SELECT CAST(${quote(columns[i] as string)} AS BLOB) FROM ${quote(table.name)} WHERE ${where}`
-      const bytes = readAll(this.#db, sql, key.map(bindable)).rows[0]?.[0]
-      if (!(bytes instanceof Uint8Array)) throw undecodableKey(table.name)
-      if (!Buffer.from(text).equals(bytes)) row[i] = new RawText(bytes)
+      // Such a key may stand for several rows, and none of them can be asked for.
+      if (orderAt.includes(i)) throw undecodableKey(table.name)
+      const column = columns[i] as string
+      const sql = `SELECT CAST(${quote(column)} AS BLOB), ${hasBytesOf(column)} FROM ${quote(table.name)} WHERE ${matching(table.order ?? [])}`
+      const key = orderAt.map((at) => bindable(row[at] as Value))
+      const [bytes, same] = readAll(this.#db, sql, [text, ...key]).rows[0] ?? []
+      if (same !== 1n && bytes instanceof Uint8Array) row[i] = new RawText(bytes)
     }
   }
 
@@ -342,8 +343,8 @@ function readAll(db: DatabaseSync, sql: string, parameters: Bound[]): QueryResul
 function undecodableKey(table: string): RowbackError {
   return new RowbackError({
     code: 'value.undecodable',
-    message: `${table} has a key whose bytes are not valid text, so its row cannot be read exactly.`,
-    hint: `Find it: SELECT hex(key) FROM ${table}, and correct it.`
+    message: `${table} has no rowid, and a key with U+FFFD in it: it may be bytes that are not valid text, and cannot be read exactly.`,
+    hint: 'Correct that key, or give the table a rowid.'
   })
 }
 

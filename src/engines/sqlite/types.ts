@@ -33,12 +33,13 @@ export function columnType(declared: string): ColumnType {
  * The declared type for a new column. Decimals of up to 15 digits are exact as SQLite's floating-point numbers;
  * longer ones become text, because SQLite would round them.
  */
-export function declaredType(type: ColumnType): string {
+export function declaredType(type: ColumnType, inferred = false): string {
   switch (type.kind) {
     case 'integer':
       return 'INTEGER'
     case 'decimal':
-      return type.precision <= 15 ? 'REAL' : 'TEXT'
+      if (type.precision > 15) return 'TEXT'
+      return inferred ? 'REAL' : `DECIMAL(${type.precision}, ${type.scale})`
     case 'double':
       return 'REAL'
     case 'boolean':
