@@ -104,8 +104,11 @@ export abstract class SqlEngine implements Engine {
       const history = this.quote(tracking.history)
       const columns = this.list(this.names(table))
       const version = this.quote(VERSION_COLUMN)
-      const taken = await this.supersede(table, tracking, as, `${version} > ?`, [to])
-      await this.run(`DELETE FROM ${live} WHERE ${version} > ?`, [to])
+      const differs =
+        `${version} > ? AND NOT EXISTS (SELECT 1 FROM ${history} h WHERE ${this.stateOf('h')} ` +
+        `AND ${this.sameKey(table, live, 'h')} AND ${this.sameContent(table, live, 'h')})`
+      const taken = await this.supersede(table, tracking, as, differs, [to, to, to])
+      await this.run(`DELETE FROM ${live} WHERE ${differs}`, [to, to, to])
       const put = await this.run(
         `INSERT INTO ${live} (${columns}, ${version}) SELECT ${this.list(this.names(table), 'h')}, ? FROM ${history} h ` +
           `WHERE ${this.stateOf('h')} AND NOT EXISTS (SELECT 1 FROM ${live} t WHERE ${this.sameKey(table, 't', 'h')}) ` +
@@ -152,7 +155,9 @@ export abstract class SqlEngine implements Engine {
       }
       return
     }
-    yield* foldByKey(this.stream(...this.changedRows(table, tracking, from, to)))
+    const names = this.names(table)
+    const keyAt = (table.key ?? []).map((name) => names.indexOf(name))
+    yield* foldByKey(this.stream(...this.changedRows(table, tracking, from, to)), keyAt)
   }
 
   /**
@@ -201,6 +206,16 @@ export abstract class SqlEngine implements Engine {
       .join(' AND ')
   }
 
+  /** Condition: both rows hold the same, exactly. */
+  protected sameContent(table: Table, a: string, b: string): string {
+    return this.names(table)
+      .map((name) => this.sameCell(`${a}.${this.quote(name)}`, `${b}.${this.quote(name)}`))
+      .join(' AND ')
+  }
+
+  /** Condition: both cells hold the same, in value, type and bytes. */
+  protected abstract sameCell(a: string, b: string): string
+
   protected names(table: Table): string[] {
     return writableColumns(table).map((column) => column.name)
   }
@@ -211,13 +226,14 @@ export abstract class SqlEngine implements Engine {
 }
 
 /** Joins the before (side 0) and after (side 1) rows of each key: the last cells are the side and the key's rank. */
-async function* foldByKey(batches: AsyncIterable<Row[]>): AsyncIterable<RowChange> {
+async function* foldByKey(batches: AsyncIterable<Row[]>, keyAt: number[]): AsyncIterable<RowChange> {
   let pending: (RowChange & { rank: Value }) | null = null
   for await (const batch of batches) {
     for (const row of batch) {
       const rank = row.pop() as Value
       const side = Number(row.pop())
-      if (pending && pending.rank !== rank) {
+      // A key without a value tells no rows apart: each is a change of its own.
+      if (pending && (pending.rank !== rank || keyAt.some((at) => row[at] === null))) {
         if (differs(pending)) yield { before: pending.before, after: pending.after }
         pending = null
       }

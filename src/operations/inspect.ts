@@ -62,8 +62,8 @@ function existing(live: LiveState, name: string): Table {
 
 function judge(table: Table, rows: number, live: LiveState, unsupported: string[]): InspectedTable {
   const fitness = {
-    snapshot: fitFor(table, 'snapshot', unsupported),
-    incremental: fitFor(table, 'incremental', unsupported)
+    snapshot: fitFor(table, 'snapshot', live, unsupported),
+    incremental: fitFor(table, 'incremental', live, unsupported)
   }
   return {
     table: table.name,
@@ -87,9 +87,9 @@ function judge(table: Table, rows: number, live: LiveState, unsupported: string[
 }
 
 /** `fit`, or the reason against. The mode that could change most is asked about. */
-function fitFor(table: Table, strategy: 'snapshot' | 'incremental', unsupported: string[]): string {
+function fitFor(table: Table, strategy: 'snapshot' | 'incremental', live: LiveState, unsupported: string[]): string {
   if (strategy === 'incremental' && hasVersionColumn(table)) return 'no: it has a column version_id of its own'
-  const objection = strategyNamed(strategy).objection(table, 'mirror', { unsupported })
+  const objection = strategyNamed(strategy).objection(table, 'mirror', { live, unsupported })
   return objection ? `no: ${objection.reason}` : 'fit'
 }
 

@@ -139,9 +139,9 @@ interface Prepared extends Job {
 /** Asked again inside the transaction; asked here so that a refusal leaves no trace. */
 async function assertFits(context: Context, bound: BoundTable, strategy: StrategyName): Promise<void> {
   if (bound.table === null) return
-  const { tracked } = await context.liveState()
-  const chosen = strategyNamed(tracked.has(bound.table.name) ? 'incremental' : strategy)
-  assertFit(chosen, bound.table, bound.mode, { unsupported: await context.engine.unsupportedTables() })
+  const live = await context.liveState()
+  const chosen = strategyNamed(live.tracked.has(bound.table.name) ? 'incremental' : strategy)
+  assertFit(chosen, bound.table, bound.mode, { live, unsupported: await context.engine.unsupportedTables() })
 }
 
 function targetNotes({ config, engine }: Context): string[] {

@@ -65,8 +65,8 @@ export async function* succeededRows(context: Context, version: Version): AsyncI
   const live = await context.liveState()
   const before = committed(live.versions).findLast((earlier) => earlier.number < version.number)?.number ?? 0
   const repository = await context.repository()
-  for (const report of version.tables) {
-    const compared = await compareStates(context.engine, live, repository, before, version.number, report.table)
+  for (const name of new Set(version.tables.map((report) => report.table))) {
+    const compared = await compareStates(context.engine, live, repository, before, version.number, name)
     for (const { table, columns, key, changes } of compared) {
       for await (const change of changes()) yield { table, ...changeJson(change, columns, key) }
     }

@@ -3,15 +3,21 @@ import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engines/engine.ts'
 import type { RowChange } from '../model/change.ts'
 import type { Table } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
-import type { Row } from '../model/value.ts'
-import { encodeRow } from '../model/value.ts'
 import type { TrackedTable } from '../model/version.ts'
-import type { Manifest, TableManifest } from '../store/manifest.ts'
+import type { TableManifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
-import { anchorFor, trackedAt } from './lifetimes.ts'
+import { anchorFor, storedAt, trackedAt } from './lifetimes.ts'
 import type { LiveState } from './session.ts'
 import type { TableImage } from './table-image.ts'
-import { diffImages, liveImage, noImage, stateImage, storedImage, withoutHiddenOrder } from './table-image.ts'
+import {
+  diffImages,
+  joinMovedRows,
+  liveImage,
+  noImage,
+  stateImage,
+  storedImage,
+  withoutHiddenOrder
+} from './table-image.ts'
 
 /** What changed in one table between two states. */
 export interface TableChanges {
@@ -60,9 +66,15 @@ class StateReader {
   readonly #engine: Engine
   readonly #live: LiveState
   readonly #tracked: Map<string, TrackedTable>
-  readonly #stored: Manifest | null
+  /** Null where the live tables are in that state. */
+  readonly #stored: TableManifest[] | null
 
-  private constructor(engine: Engine, live: LiveState, tracked: Map<string, TrackedTable>, stored: Manifest | null) {
+  private constructor(
+    engine: Engine,
+    live: LiveState,
+    tracked: Map<string, TrackedTable>,
+    stored: TableManifest[] | null
+  ) {
     this.#engine = engine
     this.#live = live
     this.#tracked = tracked
@@ -72,11 +84,12 @@ class StateReader {
   static async open(engine: Engine, live: LiveState, repository: Repository | null, at: number): Promise<StateReader> {
     const anchor = anchorFor(live.versions, at)
     const stored = anchor && repository ? await repository.manifest(anchor) : null
-    return new StateReader(engine, live, trackedAt(live.everTracked, live.versions, at), stored)
+    const tracked = trackedAt(live.everTracked, live.versions, at)
+    return new StateReader(engine, live, tracked, stored && storedAt(live.versions, stored, at))
   }
 
   names(): string[] {
-    const untracked = this.#stored?.tables ?? this.#live.tables.filter((table) => !this.#live.tracked.has(table.name))
+    const untracked = this.#stored ?? this.#live.tables.filter((table) => !this.#live.tracked.has(table.name))
     return [...this.#tracked.keys(), ...untracked.map((table) => table.name)]
   }
 
@@ -84,7 +97,7 @@ class StateReader {
     const tracked = this.#tracked.get(name)
     if (tracked) return this.#findTracked(tracked)
     if (this.#stored) {
-      const stored = this.#stored.tables.find((table) => table.name === name)
+      const stored = this.#stored.find((table) => table.name === name)
       return stored ? { kind: 'stored', stored } : { kind: 'none' }
     }
     const table = this.#live.tables.find((candidate) => candidate.name === name)
@@ -134,7 +147,7 @@ function comparePlaces(
     }
   }
   const key = keyOf(before) ?? keyOf(after)
-  const byKey = before.kind === 'tracked' || after.kind === 'tracked'
+  const byKey = hiddenOf(before) !== hiddenOf(after) && before.kind !== 'none' && after.kind !== 'none'
   const a = imageOf(engine, repository, before, from, byKey, key)
   const b = imageOf(engine, repository, after, to, byKey, key)
   if (!a && !b) return null
@@ -165,41 +178,19 @@ function imageOf(
   if (place.kind === 'tracked') {
     return { image: stateImage(engine, place.table, place.tracking, at), hidden: false }
   }
-  const hidden = place.kind === 'live' ? place.table.hiddenOrder : place.stored.hiddenOrder
+  const hidden = hiddenOf(place)
   const image =
     place.kind === 'live' ? liveImage(engine, place.table) : storedImage(repository as Repository, place.stored)
   return hidden && byKey ? { image: withoutHiddenOrder(image, key ?? []), hidden: false } : { image, hidden }
 }
 
+/** Whether the rows of a place come with a hidden order column. */
+function hiddenOf(place: Place): boolean {
+  if (place.kind === 'live') return place.table.hiddenOrder
+  return place.kind === 'stored' && place.stored.hiddenOrder
+}
+
 function keyOf(place: Place): string[] | null {
   if (place.kind === 'none') return null
   return place.kind === 'stored' ? place.stored.key : place.table.key
-}
-
-/**
- * Drops the hidden order column; a row that only got another place there (deleted and inserted again) is joined by its
- * key, and left out when its cells are the same.
- */
-async function* joinMovedRows(
-  changes: AsyncIterable<RowChange>,
-  columns: string[],
-  key: string[] | null
-): AsyncIterable<RowChange> {
-  const keyAt = (key ?? []).map((name) => columns.indexOf(name))
-  const gone = new Map<string, Row>()
-  const come = new Map<string, Row>()
-  for await (const change of changes) {
-    const before = change.before?.slice(1) ?? null
-    const after = change.after?.slice(1) ?? null
-    if (key === null || (before && after)) {
-      if (!before || !after || encodeRow(before) !== encodeRow(after)) yield { before, after }
-    } else if (before) gone.set(encodeRow(keyAt.map((at) => before[at] ?? null)), before)
-    else if (after) come.set(encodeRow(keyAt.map((at) => after[at] ?? null)), after)
-  }
-  for (const [id, before] of gone) {
-    const after = come.get(id) ?? null
-    come.delete(id)
-    if (!after || encodeRow(before) !== encodeRow(after)) yield { before, after }
-  }
-  for (const after of come.values()) yield { before: null, after }
 }

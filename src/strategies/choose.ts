@@ -3,9 +3,8 @@ import type { WriteMode } from '../model/change.ts'
 import type { Table } from '../model/table.ts'
 import type { StrategyName } from '../model/version.ts'
 import { incremental } from './incremental.ts'
-import type { Run } from './run.ts'
 import { snapshot } from './snapshot.ts'
-import type { Strategy } from './strategy.ts'
+import type { Strategy, Surroundings } from './strategy.ts'
 
 const STRATEGIES: Record<StrategyName, Strategy> = { snapshot, incremental }
 
@@ -14,7 +13,7 @@ export function strategyNamed(name: StrategyName): Strategy {
 }
 
 /** @throws RowbackError `strategy.unfit` when the strategy could not take the write back whole */
-export function assertFit(strategy: Strategy, table: Table, mode: WriteMode, run: Pick<Run, 'unsupported'>): void {
+export function assertFit(strategy: Strategy, table: Table, mode: WriteMode, run: Surroundings): void {
   const objection = strategy.objection(table, mode, run)
   if (!objection) return
   throw new RowbackError({

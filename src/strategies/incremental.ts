@@ -1,5 +1,4 @@
-import type { WriteMode } from '../model/change.ts'
-import type { ForeignKey, Table } from '../model/table.ts'
+import { cascadeFrom } from './cascades.ts'
 import type { Strategy } from './strategy.ts'
 
 /**
@@ -23,7 +22,7 @@ export const incremental: Strategy = {
         hint: 'Use --strategy snapshot, which backs up every table.'
       }
     }
-    const cascade = cascadeReached(table, mode)
+    const cascade = cascadeFrom(table, mode)
     if (cascade) {
       return {
         reason: `the database itself would change ${cascade.table} (ON DELETE ${cascade.onDelete}, ON UPDATE ${cascade.onUpdate})`,
@@ -43,18 +42,4 @@ export const incremental: Strategy = {
   async prepareNew(run, table) {
     await run.track(table)
   }
-}
-
-function cascadeReached(table: Table, mode: WriteMode): ForeignKey | undefined {
-  const deletes = mode === 'mirror' || mode === 'replace' || mode === 'delete'
-  const updates = mode !== 'insert' && mode !== 'delete'
-  const key = new Set(table.key)
-  return table.referencedBy.find((reference) => {
-    const otherColumns = reference.parentColumns.some((column) => !key.has(column))
-    return (deletes && acts(reference.onDelete)) || (updates && otherColumns && acts(reference.onUpdate))
-  })
-}
-
-function acts(action: string): boolean {
-  return action !== 'NO ACTION' && action !== 'RESTRICT'
 }

@@ -44,6 +44,18 @@ export function createdBetween(versions: readonly Version[], table: string, afte
   return reportsBetween(versions, after, upTo).some((report) => report.table === table && report.created)
 }
 
+/**
+ * The tables of a full backup that were there at version `at`: versions between it and the backup may have made others.
+ * @param state the version whose state the backup holds
+ */
+export function storedAt<T extends { name: string }>(
+  versions: readonly Version[],
+  stored: { state: number; tables: T[] } | null,
+  at: number
+): T[] {
+  return (stored?.tables ?? []).filter((table) => !createdBetween(versions, table.name, at, stored?.state ?? at))
+}
+
 /** Whether some version after `after` and up to `upTo` wrote this table. */
 export function writtenBetween(versions: readonly Version[], table: string, after: number, upTo: number): boolean {
   return reportsBetween(versions, after, upTo).some((report) => report.table === table)

@@ -2,6 +2,7 @@ import { ExitCode, NOTHING_CHANGED, RowbackError } from '../errors.ts'
 import type { RowChange, WriteCounts } from '../model/change.ts'
 import { count, noCounts } from '../model/change.ts'
 import type { Table } from '../model/table.ts'
+import { writableColumns } from '../model/table.ts'
 import type { TableReport, TrackedTable } from '../model/version.ts'
 import type { Manifest, TableManifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
@@ -10,7 +11,7 @@ import type { Route, TableRoute } from './route.ts'
 import { planRoute } from './route.ts'
 import type { Run } from './run.ts'
 import type { LiveState } from './session.ts'
-import { differingRanges, diffImages, liveImage, noImage, storedImage } from './table-image.ts'
+import { differingRanges, diffImages, joinMovedRows, liveImage, noImage, storedImage } from './table-image.ts'
 
 export interface RollbackOptions {
   to: number
@@ -145,20 +146,16 @@ class RouteExecutor {
     before: TableManifest | null,
     tracked: TrackedTable | null
   ): Promise<WriteCounts> {
-    const repository = this.#repository as Repository
-    const wanted = storedImage(repository, stored)
-    const counts = noCounts()
+    const wanted = storedImage(this.#repository as Repository, stored)
     if (this.#present === null) {
-      for await (const change of diffImages(table.name, liveImage(this.#run.engine, table), wanted))
-        count(counts, change)
-      return counts
+      return countByKey(table, diffImages(table.name, liveImage(this.#run.engine, table), wanted))
     }
-    const present = before ? storedImage(repository, before) : noImage(wanted)
-    const ranges = differingRanges(table.name, present, wanted)
+    const present = before ? storedImage(this.#repository as Repository, before) : noImage(wanted)
+    const changes = await readTwice(() => diffImages(table.name, present, wanted))
+    const counts = await countByKey(table, changes())
     const tracking = tracked ? { history: tracked.history, live: true } : null
-    const changes = readTwice(counts, () => diffImages(table.name, present, wanted))
     await this.#run.engine.applyChanges(table, changes, this.#run.number, tracking)
-    await this.#proveRestored(table, stored, ranges)
+    await this.#proveRestored(table, stored, differingRanges(table.name, present, wanted))
     return counts
   }
 
@@ -209,26 +206,26 @@ function report(table: string, counts: WriteCounts): TableReport {
   return { table, read: 0, ...counts, failed: 0 }
 }
 
+async function countByKey(table: Table, changes: AsyncIterable<RowChange>): Promise<WriteCounts> {
+  const counts = noCounts()
+  const columns = writableColumns(table).map((column) => column.name)
+  const joined = table.hiddenOrder ? joinMovedRows(changes, columns, table.key) : changes
+  for await (const change of joined) count(counts, change)
+  return counts
+}
+
 /** So many changes are kept instead of being computed again. */
 const MOST_KEPT = 50_000
 
-/** Engines read changes twice: they are counted the first time, and kept for the second while they are few. */
-function readTwice(counts: WriteCounts, read: () => AsyncIterable<RowChange>): () => AsyncIterable<RowChange> {
-  let kept: RowChange[] | null = null
+/** Changes are counted, then read twice by the engine: they are kept while they are few. */
+async function readTwice(read: () => AsyncIterable<RowChange>): Promise<() => AsyncIterable<RowChange>> {
+  const kept: RowChange[] = []
+  for await (const change of read()) {
+    if (kept.length === MOST_KEPT) return read
+    kept.push(change)
+  }
   return async function* () {
-    if (kept !== null && kept.length <= MOST_KEPT) {
-      yield* kept
-      return
-    }
-    const first = kept === null
-    kept ??= []
-    for await (const change of read()) {
-      if (first) {
-        count(counts, change)
-        if (kept.length <= MOST_KEPT) kept.push(change)
-      }
-      yield change
-    }
+    yield* kept
   }
 }
 

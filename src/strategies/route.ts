@@ -1,7 +1,7 @@
 import type { Table } from '../model/table.ts'
 import type { TrackedTable } from '../model/version.ts'
 import type { Manifest, TableManifest } from '../store/manifest.ts'
-import { createdBetween, headOf, trackedAt, writtenBetween } from './lifetimes.ts'
+import { createdBetween, headOf, storedAt, trackedAt, writtenBetween } from './lifetimes.ts'
 import type { LiveState } from './session.ts'
 
 /** How one table gets to the state of an earlier version. */
@@ -41,7 +41,8 @@ export function planRoute(live: LiveState, to: number, anchor: string | null, st
       routes.push({ kind: 'revive', name, tracked })
     }
   }
-  for (const before of stored?.tables ?? []) {
+  const storedThen = storedAt(live.versions, stored, to)
+  for (const before of storedThen) {
     if (trackedThen.has(before.name)) continue
     const table = findTable(live.tables, before.name)
     const tracked = live.tracked.get(before.name) ?? null
@@ -51,7 +52,7 @@ export function planRoute(live: LiveState, to: number, anchor: string | null, st
     else routes.push({ kind: 'rebuild', stored: before })
   }
   for (const table of live.tables) {
-    const known = trackedThen.has(table.name) || stored?.tables.some((before) => before.name === table.name)
+    const known = trackedThen.has(table.name) || storedThen.some((before) => before.name === table.name)
     if (known || !createdBetween(live.versions, table.name, to, head)) continue
     routes.push({ kind: 'drop', table, tracked: live.tracked.get(table.name) ?? null })
   }

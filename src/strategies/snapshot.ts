@@ -1,10 +1,13 @@
-import type { Strategy } from './strategy.ts'
+import type { WriteMode } from '../model/change.ts'
+import type { Table } from '../model/table.ts'
+import { reachedByCascade } from './cascades.ts'
+import type { Objection, Strategy, Surroundings } from './strategy.ts'
 
 /** Full backup before each version; the data tables stay as they are, without any added column or table. */
 export const snapshot: Strategy = {
   name: 'snapshot',
 
-  objection(table, _mode, run) {
+  objection(table, mode, run) {
     const [virtual] = run.unsupported
     if (table.triggers.length > 0 && virtual !== undefined) {
       return {
@@ -12,7 +15,7 @@ export const snapshot: Strategy = {
         hint: `Drop the triggers for the load and rebuild ${virtual} afterwards.`
       }
     }
-    return null
+    return trackedObjection(table, mode, run)
   },
 
   async prepare(run) {
@@ -20,4 +23,22 @@ export const snapshot: Strategy = {
   },
 
   async prepareNew() {}
+}
+
+/** A tracked table must be written by the version itself: what the database writes there would be missing in its history. */
+function trackedObjection(table: Table, mode: WriteMode, run: Surroundings): Objection | null {
+  const [tracked] = run.live.tracked.keys()
+  const [trigger] = table.triggers
+  if (trigger !== undefined && tracked !== undefined) {
+    return {
+      reason: `its trigger ${trigger} may write ${tracked}, whose history is kept row by row`,
+      hint: `Drop the trigger for the load, or load the rows of ${tracked} by a migration of their own.`
+    }
+  }
+  const reached = reachedByCascade(table, mode, run.live.tables).find((name) => run.live.tracked.has(name))
+  if (reached === undefined) return null
+  return {
+    reason: `a cascade would change ${reached}, whose history is kept row by row`,
+    hint: `Change the rows of ${reached} first, by a migration of their own.`
+  }
 }

@@ -3,6 +3,15 @@ import type { Table } from '../model/table.ts'
 import type { StrategyName } from '../model/version.ts'
 import type { Run } from './run.ts'
 
+/** Why a strategy cannot take a write back, and the way out. */
+export interface Objection {
+  reason: string
+  hint: string
+}
+
+/** What a strategy looks at besides the table itself. */
+export type Surroundings = Pick<Run, 'unsupported' | 'live'>
+
 /** How a version can be taken back: what is made durable before it writes, and how its rows are marked. */
 export interface Strategy {
   readonly name: StrategyName
@@ -10,7 +19,7 @@ export interface Strategy {
    * Whether this strategy can take back all that writing the table might change.
    * @returns the reason and the way out when it cannot
    */
-  objection(table: Table, mode: WriteMode, run: Pick<Run, 'unsupported'>): { reason: string; hint: string } | null
+  objection(table: Table, mode: WriteMode, run: Surroundings): Objection | null
   /** Prepares recovery material for tables that are there already, before the first write. */
   prepare(run: Run, tables: Table[]): Promise<void>
   /** Prepares a table that this version has just made. */

@@ -134,24 +134,73 @@ function commonCuts(a: TableImage, b: TableImage): Cut[] {
 }
 
 function* diffLines(before: string[], after: string[], matchAt: number[]): Iterable<RowChange> {
-  const stay = new Set(after)
+  const stay = new Map<string, number>()
+  for (const line of after) stay.set(line, (stay.get(line) ?? 0) + 1)
   const gone = new Map<string, Row>()
   for (const line of before) {
-    if (stay.delete(line)) continue
+    const same = stay.get(line) ?? 0
+    if (same > 0) {
+      stay.set(line, same - 1)
+      continue
+    }
     const row = decodeRow(line)
-    gone.set(matchKey(row, matchAt), row)
+    const key = keyText(row, matchAt)
+    if (key === null) yield { before: row, after: null }
+    else gone.set(key, row)
   }
-  for (const line of stay) {
-    const row = decodeRow(line)
-    const key = matchKey(row, matchAt)
-    yield { before: gone.get(key) ?? null, after: row }
-    gone.delete(key)
+  for (const [line, count] of stay) {
+    for (let i = 0; i < count; i++) {
+      const row = decodeRow(line)
+      const key = keyText(row, matchAt) ?? ''
+      yield { before: gone.get(key) ?? null, after: row }
+      gone.delete(key)
+    }
   }
   for (const row of gone.values()) yield { before: row, after: null }
 }
 
-function matchKey(row: Row, matchAt: number[]): string {
-  return encodeRow(matchAt.map((at) => row[at] ?? null))
+/**
+ * Drops the hidden order column and goes by the key instead: a row that only got another place is no change, and a
+ * place that another row took is two.
+ * @param columns without the hidden one
+ */
+export async function* joinMovedRows(
+  changes: AsyncIterable<RowChange>,
+  columns: readonly string[],
+  key: readonly string[] | null
+): AsyncIterable<RowChange> {
+  const keyAt = (key ?? []).map((name) => columns.indexOf(name))
+  const gone = new Map<string, Row>()
+  const come = new Map<string, Row>()
+  for await (const change of changes) {
+    const before = change.before?.slice(1) ?? null
+    const after = change.after?.slice(1) ?? null
+    const ids = [before, after].map((row) => row && keyText(row, keyAt))
+    if (before && after && (key === null || ids[0] === ids[1])) {
+      if (encodeRow(before) !== encodeRow(after)) yield { before, after }
+      continue
+    }
+    if (before) {
+      if (ids[0]) gone.set(ids[0], before)
+      else yield { before, after: null }
+    }
+    if (after) {
+      if (ids[1]) come.set(ids[1], after)
+      else yield { before: null, after }
+    }
+  }
+  for (const [id, before] of gone) {
+    const after = come.get(id) ?? null
+    come.delete(id)
+    if (!after || encodeRow(before) !== encodeRow(after)) yield { before, after }
+  }
+  for (const after of come.values()) yield { before: null, after }
+}
+
+/** Null for a key that tells nothing: one with a cell without a value, or none at all. */
+function keyText(row: Row, keyAt: readonly number[]): string | null {
+  const cells = keyAt.map((at) => row[at] ?? null)
+  return cells.length === 0 || cells.includes(null) ? null : encodeRow(cells)
 }
 
 function schemaChanged(table: string, before: TableImage, after: TableImage): RowbackError {

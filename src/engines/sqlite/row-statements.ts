@@ -57,7 +57,7 @@ export class RowStatements {
       const all = list([...writableColumns(table).map((column) => column.name), VERSION_COLUMN])
       this.#supersede = this.#db.prepare(
         `INSERT INTO ${quote(tracking.history)} (${all}, ${quote(SUPERSEDED_COLUMN)}) ` +
-          `SELECT ${all}, ${version} FROM ${quote(table.name)} WHERE ${where}`
+          `SELECT ${all}, ${version} FROM ${quote(table.name)} WHERE ${where} AND ${quote(VERSION_COLUMN)} <> ${version}`
       )
     }
     this.#update = this.#db.prepare(`UPDATE OR ABORT ${quote(table.name)} SET ${set.join(', ')} WHERE ${where}`)

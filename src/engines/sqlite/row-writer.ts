@@ -11,7 +11,7 @@ import { IgnoredByTrigger, RowStatements } from './row-statements.ts'
 import { SeenKeys } from './seen-keys.ts'
 import { quote } from './sql-text.ts'
 
-/** Rows that wait for a row of the same table to refer to; beyond this many they fail at once. */
+/** Rows that wait for others of the same table; beyond this many they fail at once. */
 const MOST_POSTPONED = 100_000
 /** So many inserts are told of, for a sample; updates and deletes are fewer, and all told of. */
 const SAMPLED = 100
@@ -27,7 +27,8 @@ export class RowWriter<R extends TypedRow> {
   readonly #counts: WriteCounts = noCounts()
   readonly #key: readonly string[]
   readonly #keyAt: number[]
-  readonly #refersToItself: boolean
+  /** For which refusals a later row of the same source may clear the way. */
+  readonly #mayWait: ReadonlySet<Refusal['code']>
   readonly #statements: RowStatements
   /** Null where every row can only be new: the table was empty, or has no key. */
   readonly #seen: SeenKeys | null
@@ -39,11 +40,11 @@ export class RowWriter<R extends TypedRow> {
     this.#request = request
     this.#key = key ?? []
     this.#keyAt = this.#key.map((name) => request.columns.indexOf(name))
-    this.#refersToItself = table.foreignKeys.some((foreign) => sameName(foreign.parentTable, table.name))
+    this.#mayWait = waitingCodes(table)
     const plain = request as unknown as WriteRequest<TypedRow>
     this.#statements = new RowStatements(db, plain)
     const onlyNew = mode !== 'update' && mode !== 'delete' && isEmpty(db, table.name)
-    this.#seen = key && !onlyNew ? new SeenKeys(db, table.name, key) : null
+    this.#seen = key && !onlyNew ? new SeenKeys(db, table, key) : null
     if (this.#seen) this.#statements.prepareKeyed(plain)
   }
 
@@ -53,10 +54,11 @@ export class RowWriter<R extends TypedRow> {
     if (mode === 'replace' && !key) this.#counts.deleted += clear(this.#db, table.name)
     for await (const batch of batches) {
       for (const failedKey of batch.failedKeys) this.#seen?.keep(failedKey)
-      for (const row of batch.rows) if (this.#isFirstOfItsKey(row)) this.#writeRow(row, this.#refersToItself)
+      for (const row of batch.rows) if (this.#isFirstOfItsKey(row)) this.#writeRow(row, true)
     }
-    this.#writePostponed()
+    this.#writePostponed(true)
     if ((mode === 'mirror' || mode === 'replace') && this.#seen && this.#request.mayDeleteAbsent()) this.#deleteAbsent()
+    this.#writePostponed(false)
     this.#seen?.close()
     if (deferredViolations(this.#db, table) > violationsBefore) throw deferredViolation(table)
     return this.#counts
@@ -78,12 +80,16 @@ export class RowWriter<R extends TypedRow> {
     }
   }
 
-  /** Rows whose parent stood further down in the source go in as soon as the parent is there. */
-  #writePostponed(): void {
+  /**
+   * Rows that waited for a parent further down, or for a unique value that another row gave up, go in as soon as they can.
+   * @param mayStay keeps those that still cannot, because rows that are absent from the source may yet go
+   */
+  #writePostponed(mayStay: boolean): void {
     let before = Number.POSITIVE_INFINITY
     while (this.#postponed.length > 0) {
       const waiting = this.#postponed
       const progressed = waiting.length < before
+      if (!progressed && mayStay) return
       before = waiting.length
       this.#postponed = []
       for (const row of waiting) this.#writeRow(row, progressed)
@@ -149,7 +155,7 @@ export class RowWriter<R extends TypedRow> {
   #refuse(row: R, error: unknown, mayPostpone: boolean): void {
     const refusal = refusalFor(error)
     if (!this.#db.isTransaction) throw rolledBack(this.#request.table, row, refusal)
-    if (refusal.code === 'foreign_key' && mayPostpone && this.#postponed.length < MOST_POSTPONED) {
+    if (mayPostpone && this.#mayWait.has(refusal.code) && this.#postponed.length < MOST_POSTPONED) {
       this.#postponed.push(row)
     } else this.#request.onRefused(row, refusal)
   }
@@ -165,6 +171,13 @@ export class RowWriter<R extends TypedRow> {
   #keyText(row: R): string {
     return keyText(this.#key, this.#keyOf(row))
   }
+}
+
+function waitingCodes(table: Table): ReadonlySet<Refusal['code']> {
+  const codes: Refusal['code'][] = []
+  if (table.foreignKeys.some((foreign) => sameName(foreign.parentTable, table.name))) codes.push('foreign_key')
+  if (table.uniqueKeys.length > 1) codes.push('duplicate_key')
+  return new Set(codes)
 }
 
 function keyText(names: readonly string[], key: readonly Value[]): string {

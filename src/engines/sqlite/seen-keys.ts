@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { Table } from '../../model/table.ts'
 import type { Value } from '../../model/value.ts'
 import { collationsOf } from './inspect.ts'
 import type { Bound } from './sql-text.ts'
@@ -20,12 +21,14 @@ export class SeenKeys {
   readonly #find: StatementSync
   readonly #claim: StatementSync
 
-  constructor(db: DatabaseSync, table: string, key: readonly string[]) {
+  constructor(db: DatabaseSync, table: Table, key: readonly string[]) {
     this.#db = db
-    this.#table = table
+    this.#table = table.name
     this.#key = key
-    const collations = collationsOf(db, table)
-    const columns = key.map((name, i) => `k${i} COLLATE ${quote(collations.get(name) ?? 'BINARY')}`)
+    const collations = collationsOf(db, table.name)
+    // Without the affinity of the table's columns no index would be used.
+    const declared = key.map((name) => table.columns.find((column) => column.name === name)?.declared ?? '')
+    const columns = key.map((name, i) => `k${i} ${declared[i]} COLLATE ${quote(collations.get(name) ?? 'BINARY')}`)
     const names = key.map((_, i) => `k${i}`)
     const where = names.map((name) => `${name} = ?`).join(' AND ')
     db.exec(

@@ -279,6 +279,10 @@ export class SqliteEngine extends SqlEngine {
     if (batch.length > 0) yield batch
   }
 
+  protected sameCell(a: string, b: string): string {
+    return `${a} IS ${b} COLLATE BINARY AND typeof(${a}) = typeof(${b})`
+  }
+
   protected async historyColumns(table: Table): Promise<string[]> {
     const collations = collationsOf(this.#db, table.name)
     return writableColumns(table).map(({ name, declared }) => {
