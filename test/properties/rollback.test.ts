@@ -11,7 +11,7 @@ import {
 } from '../support/properties-checks.ts'
 import type { ScenarioOptions } from '../support/properties-scenario.ts'
 import { Played, scenarios } from '../support/properties-scenario.ts'
-import { GROUPS, KEYLESS } from '../support/properties-tables.ts'
+import { CASCADING, GROUPS, KEYLESS } from '../support/properties-tables.ts'
 
 /** A soak: `PROPERTY_RUNS=20` plays twenty times as many scenarios. */
 const TIMES = Number(process.env.PROPERTY_RUNS ?? 1)
@@ -19,6 +19,9 @@ const TIMES = Number(process.env.PROPERTY_RUNS ?? 1)
 const SNAPSHOT: ScenarioOptions = { groups: [...GROUPS, ...KEYLESS], strategies: ['snapshot'] }
 const INCREMENTAL: ScenarioOptions = { groups: GROUPS, strategies: ['incremental'] }
 const MIXED: ScenarioOptions = { groups: [...GROUPS, ...KEYLESS], strategies: ['snapshot', 'incremental'] }
+
+const CASCADES: ScenarioOptions = { groups: CASCADING, strategies: ['snapshot'] }
+const MIXED_CASCADES: ScenarioOptions = { groups: CASCADING, strategies: ['snapshot', 'incremental'] }
 
 function property(
   name: string,
@@ -44,6 +47,8 @@ function property(
 property('a rollback leaves exactly what the version left: snapshot', 25, SNAPSHOT, checkRollbacks)
 property('a rollback leaves exactly what the version left: incremental', 25, INCREMENTAL, checkRollbacks)
 property('a rollback leaves exactly what the version left: mixed', 35, MIXED, checkRollbacks)
+property('a rollback brings back what the database itself took away: snapshot', 15, CASCADES, checkRollbacks)
+property('a rollback brings back what the database itself took away: mixed', 20, MIXED_CASCADES, checkRollbacks)
 property('a migration writes what the source says', 60, MIXED, checkWrites)
 property('a migration counts what really changed', 25, MIXED, checkMigrationCounts)
 property('a rollback counts what really changed', 20, MIXED, checkRollbackCounts)

@@ -2,6 +2,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { expect } from 'vitest'
 import { RowbackError } from '../../src/errors.ts'
 import type { ChangeJson } from '../../src/operations/change-json.ts'
+import type { RollbackOutput } from '../../src/operations/rollback.ts'
 import type { SucceededRow } from '../../src/operations/rows.ts'
 import { rows as rowsOperation } from '../../src/operations/rows.ts'
 import type { TableJson } from '../../src/operations/version-json.ts'
@@ -87,12 +88,24 @@ export async function checkMigrationCounts(played: Played): Promise<void> {
   }
 }
 
-/** So are those of rollbacks. */
+/** So are those of rollbacks, and a rehearsal promises what then happens. */
 export async function checkRollbackCounts(played: Played): Promise<void> {
+  for (const pick of played.scenario.picks) await checkRollbackRehearsal(played, played.pick(pick))
   for (const version of played.versions) {
     if (version.kind !== 'rollback') continue
     for (const spec of played.tables) if (spec.key) checkRollbackCount(version, spec, spec.key)
   }
+}
+
+async function checkRollbackRehearsal(played: Played, to: number): Promise<void> {
+  if (to === played.head || played.versions.length === 0) return
+  const { tables, route } = await played.db.rollback(to, { dryRun: true })
+  expect(show(played.read()), 'a rehearsal changes nothing').toEqual(show(played.stateOf(played.head)))
+  const { output } = await played.rollBackTo(to)
+  expect({ tables, route }, `the rehearsal of a rollback to ${to}`).toEqual({
+    tables: output.tables,
+    route: (output as RollbackOutput).route
+  })
 }
 
 function checkRollbackCount({ number, before, after, output }: PlayedVersion, spec: TableSpec, key: string[]): void {

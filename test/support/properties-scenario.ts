@@ -18,7 +18,7 @@ import { writeSource } from './properties-sources.ts'
 import type { DatabaseState } from './properties-state.ts'
 import { quoteName, readState, show } from './properties-state.ts'
 import type { ColumnSpec, TableSpec } from './properties-tables.ts'
-import { ODD_VALUES, rawCell, tableNamed } from './properties-tables.ts'
+import { CASCADING, ODD_VALUES, rawCell, tableNamed } from './properties-tables.ts'
 
 export type StrategyName = 'snapshot' | 'incremental'
 
@@ -339,7 +339,8 @@ function usableRows(
 
 function isExpected(error: RowbackError, input: MigrateInput, load: Load): boolean {
   if (error.code === 'rows.failed') return input.onFailure === 'abort' || (load.mode === 'replace' && !load.key)
-  return error.code === 'strategy.unfit' && (input.strategy === 'incremental' ? !load.spec.key || load.referred : false)
+  const cascades = CASCADING.flat().includes(load.spec)
+  return error.code === 'strategy.unfit' && (cascades || (input.strategy === 'incremental' && !load.spec.key))
 }
 
 function shownRows(load: Load): string {
@@ -352,12 +353,16 @@ function seedStatement(spec: TableSpec, dice: DiceRow): string {
   return `INSERT INTO ${quoteName(spec.name)} (${columns.map((column) => quoteName(column.name)).join(', ')}) VALUES (${values.join(', ')})`
 }
 
+/** What a column without any type keeps apart. */
+const ANY_VALUES = ["'007'", '7', '7.0', "'7'", "'1e5'", "x'37'", 'NULL', '-0.0', '9223372036854775807']
+
 /** Now and then a value that no source could give. */
 function seedValue(spec: TableSpec, column: ColumnSpec, dice: number): string {
   const isKey = spec.key?.includes(column.name)
   const plain =
     !isKey && !column.unique && column.kind !== 'reference' && !spec.columns.some((other) => other.generated)
   if (plain && dice % 5 === 4) return ODD_VALUES[Math.floor(dice / 5) % ODD_VALUES.length] as string
+  if (column.kind === 'any') return ANY_VALUES[dice % ANY_VALUES.length] as string
   const cell = rawCell(spec, column, dice)
   if (cell === null) return 'NULL'
   if (column.kind === 'blob' && /^0x([0-9a-f]{2})*$/i.test(cell)) return `x'${cell.slice(2)}'`

@@ -1,7 +1,7 @@
 import type { ExactCell } from './properties-state.ts'
 import { blobCell, textCell } from './properties-state.ts'
 
-export type ColumnKind = 'integer' | 'real' | 'text' | 'blob' | 'numeric' | 'date' | 'boolean' | 'reference'
+export type ColumnKind = 'integer' | 'real' | 'text' | 'blob' | 'numeric' | 'date' | 'boolean' | 'any' | 'reference'
 
 export interface ColumnSpec {
   name: string
@@ -120,6 +120,41 @@ export const tags = table({
   ],
   key: ['tag'],
   ignoresCase: ['tag']
+})
+
+export const flatTags = table({
+  ...tags,
+  name: 'flat_tags',
+  ddl: ['CREATE TABLE flat_tags (tag TEXT COLLATE NOCASE PRIMARY KEY, label TEXT, n INTEGER) WITHOUT ROWID']
+})
+
+/** Found by values that have more than one spelling. */
+export const measures = table({
+  name: 'measures',
+  ddl: [
+    `CREATE TABLE measures (at REAL NOT NULL, mark BLOB NOT NULL, size NUMERIC NOT NULL, note TEXT,
+      PRIMARY KEY (at, mark, size))`
+  ],
+  columns: [
+    { name: 'at', kind: 'real', notNull: true },
+    { name: 'mark', kind: 'blob', notNull: true },
+    { name: 'size', kind: 'numeric', notNull: true },
+    { name: 'note', kind: 'text' }
+  ],
+  key: ['at', 'mark', 'size']
+})
+
+/** Takes no value of another type, except in one column, which takes all as they are. */
+export const strict = table({
+  name: 'strict',
+  ddl: ['CREATE TABLE strict (id INTEGER PRIMARY KEY, label TEXT, whatever ANY, score REAL) STRICT'],
+  columns: [
+    { name: 'id', kind: 'integer' },
+    { name: 'label', kind: 'text' },
+    { name: 'whatever', kind: 'any' },
+    { name: 'score', kind: 'real' }
+  ],
+  key: ['id']
 })
 
 /** Cannot be told apart by any column. */
@@ -267,9 +302,12 @@ export const GROUPS: readonly TableSpec[][] = [
   [flat],
   [flatPairs],
   [tags],
+  [flatTags],
   [parents, children],
   [tree],
   [strange],
+  [measures],
+  [strict],
   [codes, historyCodes],
   [made],
   [madeByText],
@@ -364,7 +402,8 @@ const DOMAINS: Record<Exclude<ColumnKind, 'reference'>, Domain> = {
   },
   blob: { good: ['0x', null, '0x00', '0x00ff10', '0xDEADbeef', `0x${'ab'.repeat(60)}`], bad: ['zz', '0x1', ''] },
   date: { good: ['2024-01-02', null, '1999-12-31', '2024-02-29'], bad: ['2023-02-29', 'yesterday'] },
-  boolean: { good: ['true', null, 'false'], bad: ['maybe'] }
+  boolean: { good: ['true', null, 'false'], bad: ['maybe'] },
+  any: { good: ['a', null, 'b', '', 'line\nbreak'], bad: [] }
 }
 
 const UNIQUE: Record<string, Domain> = {
@@ -380,7 +419,10 @@ const KEYS: Record<string, Domain> = {
   text: {
     good: ['a', 'b', 'c', 'A', 'B', 'é', 'É', 'e\u0301', 'x"y', "o'x", 'new\nline', '日本', ' a', '1', '01', ''],
     bad: [null]
-  }
+  },
+  real: { good: ['1', '1.0', '0.1', '-0', '0', '0.30000000000000004', '1e300'], bad: [null, 'x'] },
+  blob: { good: ['0x', '0x00', '0x0000', '0xFf', '0xff'], bad: [null, '0x0'] },
+  numeric: { good: ['1', '1.0', '0.1', '-0', '1e20', '9007199254740993'], bad: [null, '1e300'] }
 }
 
 const REFERENCES: Domain = { good: [null, '1', '2', '3', '4'], bad: ['x', '77'] }
@@ -421,7 +463,7 @@ export function stored(declared: string, cell: string | null): ExactCell | null 
   if (cell === null) return 'null'
   const type = declared.toUpperCase()
   if (type.includes('INT')) return storedInteger(cell.trim())
-  if (type.includes('TEXT')) return textCell(cell)
+  if (type.includes('TEXT') || type === 'ANY') return textCell(cell)
   if (type === 'BLOB') return /^0x([0-9a-f]{2})*$/i.test(cell) ? blobCell(cell.slice(2)) : null
   if (type === 'REAL') return storedReal(cell.trim())
   if (type === 'NUMERIC') return storedNumeric(cell.trim())
