@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander'
 import { ExitCode, RowbackError, usageError } from '../errors.ts'
-import { makeProgram, outputFlags } from './program.ts'
+import { makeProgram, outputFlags, repeatedFlags } from './program.ts'
 import { Renderer } from './render.ts'
 
 const PATIENCE_MS = 3000
 
 /** Runs the command line and answers with its exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
-  const renderer = new Renderer(outputFlags(argv))
+  const renderer = new Renderer(outputFlags(argv), repeatedFlags(argv))
   let code: ExitCode = ExitCode.done
   const giveUp = new AbortController()
   process.once('SIGINT', () => {

@@ -6,6 +6,7 @@ import { open, TOOL_VERSION } from '../rowback.ts'
 import { addInputs, inputOf } from './options.ts'
 import { Progress } from './progress.ts'
 import type { Renderer } from './render.ts'
+import { shellWord } from './views/table.ts'
 import { viewOf } from './views/views.ts'
 
 export interface GlobalFlags {
@@ -19,6 +20,17 @@ export interface GlobalFlags {
 /** What one invocation wants of the output, read before anything can go wrong. */
 export function outputFlags(argv: readonly string[]): { json: boolean; quiet: boolean; color: boolean } {
   return { json: argv.includes('--json'), quiet: argv.includes('--quiet'), color: !argv.includes('--no-color') }
+}
+
+/** The flags that name the database, as a shell takes them; a password is left to the user to type. */
+export function repeatedFlags(argv: readonly string[]): string {
+  return ['--target', '--repository']
+    .flatMap((name) => {
+      const at = argv.findIndex((word) => word === name || word.startsWith(`${name}=`))
+      const value = argv[at]?.slice(name.length + 1) || argv[at + 1]
+      return at < 0 || value === undefined || /:[^/@]*@/.test(value) ? [] : [` ${name} ${shellWord(value)}`]
+    })
+    .join('')
 }
 
 /**

@@ -2,7 +2,10 @@ import { createColors } from 'picocolors'
 import type { RowbackError } from '../errors.ts'
 
 /** How text is made to stand out; all functions return their text unchanged where colours are off. */
-export type Style = ReturnType<typeof createColors>
+export interface Style extends ReturnType<typeof createColors> {
+  /** A command as the user can type it, with the flags that name this database. */
+  command: (text: string) => string
+}
 
 export interface OutputFlags {
   json: boolean
@@ -13,9 +16,12 @@ export interface OutputFlags {
 /** The one place that prints: results to standard output, errors to standard error, JSON alone when it is asked for. */
 export class Renderer {
   readonly #flags: OutputFlags
+  /** Flags of this invocation that the next one needs, too. */
+  readonly #repeated: string
 
-  constructor(flags: OutputFlags) {
+  constructor(flags: OutputFlags, repeated: string) {
     this.#flags = flags
+    this.#repeated = repeated
   }
 
   /** Progress is for people at a terminal. */
@@ -36,7 +42,8 @@ export class Renderer {
 
   /** Prints what failed, what state the data is in, and what to do next. */
   error(error: RowbackError): void {
-    const { code, message, state, hint } = error
+    const { code, message, state } = error
+    const hint = this.#command(error.hint)
     if (this.#flags.json) {
       process.stdout.write(`${JSON.stringify({ error: { code, message, state, hint } }, null, 2)}\n`)
       return
@@ -51,6 +58,11 @@ export class Renderer {
   }
 
   #style(stream: NodeJS.WriteStream): Style {
-    return createColors(this.#flags.color && stream.isTTY === true && !process.env.NO_COLOR)
+    const colors = createColors(this.#flags.color && stream.isTTY === true && !process.env.NO_COLOR)
+    return { ...colors, command: (text) => this.#command(text) }
+  }
+
+  #command(text: string): string {
+    return this.#repeated === '' ? text : text.replace(/\browback [a-z]+/g, (verb) => `${verb}${this.#repeated}`)
   }
 }

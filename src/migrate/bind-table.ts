@@ -27,7 +27,8 @@ export interface BoundTable {
 
 /** Columns of the file of failed rows; where a source has them all, it is such a file, corrected. */
 export const FAILED_ROW_COLUMNS = ['_line', '_column', '_code', '_reason'] as const
-const OPTIONAL_FAILED_ROW_COLUMN = '_extra'
+/** Cells of a failed row that no column could take. */
+export const EXTRA_COLUMN = '_extra'
 
 /**
  * Decides what goes where, reading the whole source when its table is to be made.
@@ -192,7 +193,7 @@ function mapSourceColumns(request: TableRequest, source: Source, table: Table | 
 
 function withoutFailedRowColumns(columns: string[]): string[] {
   if (!FAILED_ROW_COLUMNS.every((name) => columns.includes(name))) return columns
-  const known = new Set<string>([...FAILED_ROW_COLUMNS, OPTIONAL_FAILED_ROW_COLUMN])
+  const known = new Set<string>([...FAILED_ROW_COLUMNS, EXTRA_COLUMN])
   return columns.filter((name) => !known.has(name))
 }
 

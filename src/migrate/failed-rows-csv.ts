@@ -1,6 +1,6 @@
 import Papa from 'papaparse'
 import type { FailedRow } from '../model/failed-row.ts'
-import { FAILED_ROW_COLUMNS } from './bind-table.ts'
+import { EXTRA_COLUMN, FAILED_ROW_COLUMNS } from './bind-table.ts'
 
 /**
  * A table's failed rows as a CSV to correct and submit again: the source's own columns, then `_line`, `_column`,
@@ -11,7 +11,7 @@ export async function* failedRowsCsv(
   table: string,
   rows: AsyncIterable<FailedRow>
 ): AsyncIterable<string> {
-  const header = [...columns.filter((name) => !isBookkeeping(name)), '_extra', ...FAILED_ROW_COLUMNS]
+  const header = [...columns.filter((name) => !isBookkeeping(name)), EXTRA_COLUMN, ...FAILED_ROW_COLUMNS]
   yield line(header)
   for await (const row of rows) {
     if (row.table !== table) continue
@@ -21,7 +21,7 @@ export async function* failedRowsCsv(
 }
 
 function isBookkeeping(name: string): boolean {
-  return name === '_extra' || (FAILED_ROW_COLUMNS as readonly string[]).includes(name)
+  return name === EXTRA_COLUMN || (FAILED_ROW_COLUMNS as readonly string[]).includes(name)
 }
 
 function line(cells: string[]): string {

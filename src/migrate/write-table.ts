@@ -1,6 +1,7 @@
 import type { Engine, Refusal, TypedBatch, TypedRow } from '../engines/engine.ts'
 import { Unholdable } from '../engines/engine.ts'
 import { RowbackError } from '../errors.ts'
+import { quote } from '../format/cell-failure.ts'
 import type { FormattedRow } from '../format/format.ts'
 import { RowFormatter } from '../format/format.ts'
 import { noCounts } from '../model/change.ts'
@@ -12,7 +13,7 @@ import type { SourceBatch, SourceRow } from '../sources/source.ts'
 import type { Run } from '../strategies/run.ts'
 import { RunAborted } from '../strategies/run.ts'
 import type { BoundTable } from './bind-table.ts'
-import { adaptersFor } from './bind-table.ts'
+import { adaptersFor, EXTRA_COLUMN, FAILED_ROW_COLUMNS } from './bind-table.ts'
 import type { FailurePolicy } from './request.ts'
 
 export interface SampleChange {
@@ -91,6 +92,8 @@ class FormatStage {
   readonly #adapters: ReturnType<Engine['adapter']>[] | null
   readonly #needsKeysOfFailed: boolean
   readonly #failedBefore: number
+  /** Where a file of failed rows has the cells that no column could take; -1 in any other source. */
+  readonly #extraAt: number
 
   constructor(run: Run, bound: BoundTable, table: Table, policy: FailurePolicy, onProgress: OnProgress) {
     this.#run = run
@@ -101,6 +104,8 @@ class FormatStage {
     this.#formatter = new RowFormatter({ columns: bound.columns, sourceColumns: bound.source.columns })
     this.#adapters = adaptersFor(run.engine, bound.columns)
     this.#failedBefore = run.failed.of(table.name)
+    const { columns } = bound.source
+    this.#extraAt = FAILED_ROW_COLUMNS.every((name) => columns.includes(name)) ? columns.indexOf(EXTRA_COLUMN) : -1
     this.#needsKeysOfFailed = bound.mode === 'mirror' || bound.mode === 'replace'
   }
 
@@ -143,6 +148,8 @@ class FormatStage {
   }
 
   #format(row: SourceRow): FormattedRow {
+    const extra = this.#extraAt < 0 ? null : row.cells[this.#extraAt]
+    if (extra) return { failure: leftOver(extra) }
     const formatted = this.#formatter.format(row)
     const adapters = this.#adapters
     if (!formatted.values || adapters === null) return formatted
@@ -226,6 +233,11 @@ class FormatStage {
       `${this.unknownKeys === 1 ? '1 failed row' : `${this.unknownKeys} failed rows`} of ${this.#table.name} ${this.unknownKeys === 1 ? 'has' : 'have'} no readable key, so rows that the source does not have were left alone.`
     ]
   }
+}
+
+function leftOver(extra: string): { column: string; code: FailureCode; reason: string } {
+  const reason = `${EXTRA_COLUMN} still has ${quote(extra)}: put it where it belongs and empty ${EXTRA_COLUMN}`
+  return { column: EXTRA_COLUMN, code: 'ragged', reason }
 }
 
 /** A few changes of each kind. */

@@ -27,11 +27,8 @@ export class Context {
   async session(wait: number): Promise<Session> {
     if (!(await this.ledger.reload())) Repository.refuseUsed(this.config.repository)
     const identity = await this.ledger.ensure(wait, this.config.author)
-    return {
-      engine: this.engine,
-      ledger: this.ledger,
-      repository: await Repository.open(this.config.repository, identity)
-    }
+    const repository = await Repository.open(this.config.repository, identity)
+    return { engine: this.engine, ledger: this.ledger, repository, signal: this.signal }
   }
 
   /** The repository for reading; null where nothing was migrated yet. */

@@ -12,6 +12,8 @@ import { operation } from './operation.ts'
 export interface DiffOutput {
   from: number
   to: number
+  /** Tables that could not be compared, and why. */
+  notes: string[]
   tables: (Omit<WriteCounts, 'unchanged'> & { table: string; rows: ChangeJson[] })[]
 }
 
@@ -51,7 +53,8 @@ export const diff = operation({
       }
       if (counts.inserted + counts.updated + counts.deleted > 0) tables.push({ table, ...counts, rows })
     }
-    return { from, to, tables }
+    const notes = compared.map(({ note }) => note).filter((note) => note !== null)
+    return { from, to, notes, tables }
   }
 })
 

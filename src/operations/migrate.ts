@@ -12,6 +12,7 @@ import { parseMaxFailed } from '../migrate/request.ts'
 import type { SampleChange, WrittenTable } from '../migrate/write-table.ts'
 import { parseAuthor } from '../model/author.ts'
 import { WRITE_MODES } from '../model/change.ts'
+import type { FailedRow } from '../model/failed-row.ts'
 import { toJson } from '../model/value.ts'
 import type { StrategyName } from '../model/version.ts'
 import { openSource } from '../sources/open.ts'
@@ -68,6 +69,8 @@ export interface MigrateOutput extends Omit<VersionJson, 'version' | 'status'> {
   status: VersionJson['status'] | 'dry-run'
   /** What was detected and decided, in sentences. */
   notes: string[]
+  /** After a rehearsal: the first rows that would fail. */
+  failedSample?: FailedRow[]
   /** After a rehearsal: some of the changes. */
   sample?: {
     table: string
@@ -121,7 +124,7 @@ export async function runMigration(context: Context, job: Job, dryRun: boolean):
     const bounds = await bindAll(context, job.requests, sources)
     for (const bound of bounds) await assertFits(context, bound, job.header.strategy)
     const notes = [
-      ...targetNotes(context),
+      ...targetNotes(context, dryRun),
       ...bounds.flatMap((bound) => [`${bound.source.name}: ${bound.source.summary}`, ...bound.notes])
     ]
     const prepared: Prepared = { ...job, bounds, notes }
@@ -144,9 +147,10 @@ async function assertFits(context: Context, bound: BoundTable, strategy: Strateg
   assertFit(chosen, bound.table, bound.mode, { live, unsupported: await context.engine.unsupportedTables() })
 }
 
-function targetNotes({ config, engine }: Context): string[] {
+function targetNotes({ config, engine }: Context, dryRun: boolean): string[] {
   if (!config.targetIsDefault) return []
-  return [`No target was named: ${engine.database} ${engine.isNew ? 'is made' : 'is used'} in this folder.`]
+  const what = engine.isNew ? (dryRun ? 'would be made' : 'is made') : 'is used'
+  return [`No target was named: ${engine.database} ${what} in this folder.`]
 }
 
 function readJob(context: Context, options: z.output<typeof input>): Job {
@@ -274,18 +278,31 @@ async function rehearseMigration(context: Context, job: Prepared): Promise<Migra
   const { result, failed } = await rehearse(context.engine, live, { wait: job.wait, foreignKeys: true }, (run) =>
     migrateTables(run, strategyNamed(job.header.strategy), job.bounds, job.policy, context.onProgress)
   )
+  const failedSample = await firstOf(failed.rows(), SHOWN_FAILED)
   failed.close()
   const header = { ...job.header, ...sourceIdentity(job.bounds) }
   const tables = result.map((table) => table.report)
   return {
     ...rehearsedJson(header, tables, startedAt),
     notes: [...job.notes, ...result.flatMap((table) => table.notes)],
+    failedSample,
     sample: job.bounds.map((bound, i) => ({
       table: bound.name,
       columns: bound.columns.map((column) => column.target.name),
       changes: (result[i]?.sample ?? []).map(sampleJson)
     }))
   }
+}
+
+const SHOWN_FAILED = 20
+
+async function firstOf<T>(items: AsyncIterable<T>, most: number): Promise<T[]> {
+  const first: T[] = []
+  for await (const item of items) {
+    if (first.length === most) break
+    first.push(item)
+  }
+  return first
 }
 
 function sampleJson({ key, before, after }: SampleChange) {

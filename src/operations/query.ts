@@ -19,12 +19,20 @@ export const query = operation({
   input: z.object({ sql: text('the query', 'SQL') }),
   makesDatabase: false,
   async run(context, { sql }): Promise<QueryOutput> {
+    assertSingle(sql)
     const result = await context.engine.readOnlyQuery(sql).catch((error: unknown) => {
       throw explained(error)
     })
     return { columns: result.columns, rows: result.rows.map((row) => row.map(toJson)) }
   }
 })
+
+/** @throws RowbackError `query.several`, because the driver would leave out all but the first */
+function assertSingle(sql: string): void {
+  const bare = sql.replace(/'[^']*'|"[^"]*"|`[^`]*`|--[^\n]*|\/\*[\s\S]*?\*\//g, ' ')
+  if (!/;\s*\S/.test(bare)) return
+  throw new RowbackError({ code: 'query.several', message: 'A query is one statement.', hint: 'Ask them one by one.' })
+}
 
 function explained(error: unknown): unknown {
   if (!(error instanceof RowbackError)) return error

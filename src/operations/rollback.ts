@@ -51,7 +51,7 @@ export const rollback = operation({
     await repository?.prove(steps.flatMap((step) => ('stored' in step ? [step.stored] : [])))
     const route = steps.map(describeRoute)
     return options.dryRun
-      ? rehearseRollback(context, header, live, to, route)
+      ? rehearseRollback(context, header, live, to, route, options.yes)
       : makeVersion(context, header, options, to, route)
   }
 })
@@ -118,7 +118,8 @@ async function rehearseRollback(
   header: VersionHeader,
   live: LiveState,
   to: number,
-  route: string[]
+  route: string[],
+  overwriteDrift: boolean
 ): Promise<RollbackOutput> {
   const repository = await context.repository()
   const startedAt = new Date().toISOString()
@@ -126,7 +127,7 @@ async function rehearseRollback(
     context.engine,
     live,
     { wait: 0, foreignKeys: false },
-    (run) => rollBack(run, repository, { to, alwaysBackUp: false, overwriteDrift: true })
+    (run) => rollBack(run, repository, { to, alwaysBackUp: false, overwriteDrift })
   )
   failed.close()
   return { ...rehearsedJson(header, result, startedAt), route, notes: [] }

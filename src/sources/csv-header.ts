@@ -4,15 +4,18 @@ const NUMBER = /^[+-]?(\d+([.,]\d+)?|\.\d+)(e[+-]?\d+)?$/i
 const ISO_DATE = /^\d{4}-\d{2}-\d{2}([T ].*)?$/
 
 /**
- * Whether the first line names the columns: for sure when it has a name of the table, not when a cell is empty, a
- * number or a date, or appears twice.
+ * Whether the first line names the columns: for sure when it has a name of the table, not when a cell is a number or a
+ * date, or is empty and not at the end. A name that appears twice is for {@link headerNames} to refuse: to take such a
+ * line for a row would load the names as data.
  */
 export function isHeader(firstCells: string[], expectedColumns: string[] = []): boolean {
   const cells = firstCells.map((cell) => cell.trim())
   const expected = new Set(expectedColumns.map((name) => name.toLowerCase()))
   if (cells.some((cell) => expected.has(cell.toLowerCase()))) return true
-  if (cells.some((cell) => cell === '' || NUMBER.test(cell) || ISO_DATE.test(cell))) return false
-  return new Set(cells).size === cells.length
+  // Spreadsheets end lines with separators that stand for no column.
+  const named = cells.slice(0, cells.findLastIndex((cell) => cell !== '') + 1)
+  if (named.length < Math.min(2, cells.length)) return false
+  return !named.some((cell) => cell === '' || NUMBER.test(cell) || ISO_DATE.test(cell))
 }
 
 /**

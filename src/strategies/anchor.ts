@@ -17,7 +17,7 @@ const IN_FLIGHT = 2
 /**
  * Backs up all tables in full, inside the transaction that will change them. Chunk bounds are taken from the newest
  * backup, so that an unchanged range of rows is the same object and costs nothing.
- * @param state the version whose state this is
+ * @param about the version whose state this is, the database's identity, and what gives the backup up
  * @returns the backup's identity
  * @throws RowbackError `backup.incomplete` when the rows read are not all rows, or `backup.damaged`
  */
@@ -25,17 +25,16 @@ export async function takeAnchor(
   engine: Engine,
   repository: Repository,
   tables: Table[],
-  state: number,
-  database: string
+  about: { state: number; database: string; signal: AbortSignal | undefined }
 ): Promise<string> {
   const parent = await repository.latestManifest()
   const manifests: TableManifest[] = []
-  for (const table of tables) manifests.push(await backUpTable(engine, repository, table, parent))
+  for (const table of tables) manifests.push(await backUpTable(engine, repository, table, parent, about.signal))
   return repository.putManifest({
-    database,
+    database: about.database,
     engine: engine.name,
     takenAt: new Date().toISOString(),
-    state,
+    state: about.state,
     tables: manifests
   })
 }
@@ -44,10 +43,11 @@ async function backUpTable(
   engine: Engine,
   repository: Repository,
   table: Table,
-  parent: Manifest | null
+  parent: Manifest | null,
+  signal: AbortSignal | undefined
 ): Promise<TableManifest> {
   const columns = imageColumns(table)
-  const writer = new ChunkWriter(repository)
+  const writer = new ChunkWriter(repository, signal)
   const bounds = knownBounds(table, columns, parent)
   for (let i = 0; i < bounds.length; i++) {
     const from = bounds[i] ?? null
@@ -103,14 +103,16 @@ function sameNames(a: readonly string[], b: readonly string[]): boolean {
 /** Gathers encoded rows into chunks that follow each other without gap: each begins where the one before ends. */
 class ChunkWriter {
   readonly #repository: Repository
+  readonly #signal: AbortSignal | undefined
   readonly #chunks: Promise<ChunkReference>[] = []
   #from: Row | null = null
   #lines: string[] = []
   #length = 0
   #limit = TARGET_BYTES
 
-  constructor(repository: Repository) {
+  constructor(repository: Repository, signal: AbortSignal | undefined) {
     this.#repository = repository
+    this.#signal = signal
   }
 
   get isFull(): boolean {
@@ -130,6 +132,7 @@ class ChunkWriter {
 
   /** Ends the chunk before a key; waits while too many are still being stored. */
   async cut(next: Row): Promise<void> {
+    this.#signal?.throwIfAborted()
     this.#store()
     this.#from = next
     if (this.#chunks.length >= IN_FLIGHT) await this.#chunks.at(-IN_FLIGHT)

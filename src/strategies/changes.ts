@@ -27,6 +27,8 @@ export interface TableChanges {
   /** The columns that tell rows apart; all of them where there is no key. */
   key: string[]
   changes: () => AsyncIterable<RowChange>
+  /** Why the table cannot be compared; it then has no changes. */
+  note: string | null
 }
 
 /** Where the rows of a table in some state can be read. */
@@ -55,7 +57,15 @@ export async function compareStates(
   )
   const compared: TableChanges[] = []
   for (const name of names.sort()) {
-    const changes = comparePlaces(engine, repository, name, await before.find(name), await after.find(name), from, to)
+    const changes = comparePlaces(
+      engine,
+      repository,
+      name,
+      await before.find(name),
+      await after.find(name),
+      { from, to },
+      only !== null
+    )
     if (changes) compared.push(changes)
   }
   return compared
@@ -133,8 +143,8 @@ function comparePlaces(
   name: string,
   before: Place,
   after: Place,
-  from: number,
-  to: number
+  { from, to }: { from: number; to: number },
+  named: boolean
 ): TableChanges | null {
   if (before.kind === 'tracked' && after.kind === 'tracked' && before.tracked === after.tracked) {
     const { table, tracking } = before
@@ -143,7 +153,8 @@ function comparePlaces(
       table: name,
       columns,
       key: table.key ?? columns,
-      changes: () => engine.changesBetween(table, tracking, from, to)
+      changes: () => engine.changesBetween(table, tracking, from, to),
+      note: null
     }
   }
   const key = keyOf(before) ?? keyOf(after)
@@ -156,9 +167,13 @@ function comparePlaces(
   const columns = hidden ? some.image.columns.slice(1) : some.image.columns
   const imageBefore = a?.image ?? noImage(some.image)
   const imageAfter = b?.image ?? noImage(some.image)
+  if (!named && imageBefore.columns.join('\n') !== imageAfter.columns.join('\n')) {
+    const note = `${name} is left out: its columns are not the same in both states.`
+    return { table: name, columns, key: key ?? columns, changes: async function* () {}, note }
+  }
   const read = () => diffImages(name, imageBefore, imageAfter)
   const changes = hidden ? () => joinMovedRows(read(), columns, key) : read
-  return { table: name, columns, key: key ?? columns, changes }
+  return { table: name, columns, key: key ?? columns, changes, note: null }
 }
 
 interface Image {

@@ -6,6 +6,7 @@ import { writableColumns } from '../model/table.ts'
 import type { TableReport, TrackedTable } from '../model/version.ts'
 import type { Manifest, TableManifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
+import { reachedByCascade } from './cascades.ts'
 import { anchorFor, writtenBetween } from './lifetimes.ts'
 import type { Route, TableRoute } from './route.ts'
 import { planRoute } from './route.ts'
@@ -84,6 +85,8 @@ class RouteExecutor {
         return this.#revive(step.name, step.tracked)
       case 'rebuild':
         return this.#rebuild(step.stored)
+      case 'leave':
+        return null
       case 'restore':
         return this.#restore(step.table, step.stored, step.tracked)
     }
@@ -151,7 +154,7 @@ class RouteExecutor {
       return countByKey(table, diffImages(table.name, liveImage(this.#run.engine, table), wanted))
     }
     const present = before ? storedImage(this.#repository as Repository, before) : noImage(wanted)
-    const changes = await readTwice(() => diffImages(table.name, present, wanted))
+    const changes = await readTwice(this.#run, () => diffImages(table.name, present, wanted))
     const counts = await countByKey(table, changes())
     const tracking = tracked ? { history: tracked.history, live: true } : null
     await this.#run.engine.applyChanges(table, changes, this.#run.number, tracking)
@@ -180,14 +183,7 @@ class RouteExecutor {
 
   /** Rows that no version wrote were changed by others; they are overwritten only when the user says so. */
   #refuseDrift(table: Table, counts: WriteCounts): void {
-    const { live, head } = this.#run
-    if (this.#options.overwriteDrift || writtenBetween(live.versions, table.name, this.#options.to, head)) return
-    if (
-      live.tables.some(
-        (other) => other.triggers.length > 0 || other.referencedBy.some((key) => key.onDelete !== 'NO ACTION')
-      )
-    )
-      return
+    if (this.#options.overwriteDrift || this.#mayHaveWritten(table)) return
     const changed = counts.inserted + counts.updated + counts.deleted
     throw new RowbackError({
       code: 'drift',
@@ -195,6 +191,18 @@ class RouteExecutor {
       hint: `To overwrite them, add --yes; they are backed up first. To see them: rowback diff ${this.#options.to} --table ${table.name}`,
       exit: ExitCode.conflict
     })
+  }
+
+  /** Whether a version that is being left wrote the table, itself or by the database's doing. */
+  #mayHaveWritten(table: Table): boolean {
+    const { live, head } = this.#run
+    const written = live.tables.filter((other) => writtenBetween(live.versions, other.name, this.#options.to, head))
+    return written.some(
+      (other) =>
+        other.name === table.name ||
+        other.triggers.length > 0 ||
+        reachedByCascade(other, 'mirror', live.tables).includes(table.name)
+    )
   }
 
   #made(name: string): Table {
@@ -218,9 +226,10 @@ async function countByKey(table: Table, changes: AsyncIterable<RowChange>): Prom
 const MOST_KEPT = 50_000
 
 /** Changes are counted, then read twice by the engine: they are kept while they are few. */
-async function readTwice(read: () => AsyncIterable<RowChange>): Promise<() => AsyncIterable<RowChange>> {
+async function readTwice(run: Run, read: () => AsyncIterable<RowChange>): Promise<() => AsyncIterable<RowChange>> {
   const kept: RowChange[] = []
   for await (const change of read()) {
+    run.throwIfGivenUp()
     if (kept.length === MOST_KEPT) return read
     kept.push(change)
   }

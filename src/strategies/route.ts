@@ -1,4 +1,5 @@
 import type { Table } from '../model/table.ts'
+import { imageColumns } from '../model/table.ts'
 import type { TrackedTable } from '../model/version.ts'
 import type { Manifest, TableManifest } from '../store/manifest.ts'
 import { createdBetween, headOf, storedAt, trackedAt, writtenBetween } from './lifetimes.ts'
@@ -14,6 +15,8 @@ export type TableRoute =
   | { kind: 'revive'; name: string; tracked: TrackedTable }
   /** It was taken away since; it is made anew and filled from a full backup. */
   | { kind: 'rebuild'; stored: TableManifest }
+  /** Others changed its columns, and no version wrote it. */
+  | { kind: 'leave'; table: Table }
   /** A full backup holds the state: write the rows that differ. */
   | { kind: 'restore'; table: Table; stored: TableManifest; tracked: TrackedTable | null }
 
@@ -48,7 +51,8 @@ export function planRoute(live: LiveState, to: number, anchor: string | null, st
     const tracked = live.tracked.get(before.name) ?? null
     if (table && table.ddl[0] !== before.ddl[0] && createdBetween(live.versions, before.name, to, head)) {
       routes.push({ kind: 'drop', table, tracked }, { kind: 'rebuild', stored: before })
-    } else if (table) routes.push({ kind: 'restore', table, stored: before, tracked })
+    } else if (table && isAnothers(live, table, before, to)) routes.push({ kind: 'leave', table })
+    else if (table) routes.push({ kind: 'restore', table, stored: before, tracked })
     else routes.push({ kind: 'rebuild', stored: before })
   }
   for (const table of live.tables) {
@@ -57,6 +61,12 @@ export function planRoute(live: LiveState, to: number, anchor: string | null, st
     routes.push({ kind: 'drop', table, tracked: live.tracked.get(table.name) ?? null })
   }
   return { anchor: routes.some((route) => 'stored' in route) ? anchor : null, tables: routes }
+}
+
+/** Whether a table's columns are not those of the backup, and no version had a hand in it. */
+function isAnothers(live: LiveState, table: Table, before: TableManifest, to: number): boolean {
+  if (imageColumns(table).join('\n') === before.columns.join('\n')) return false
+  return !writtenBetween(live.versions, table.name, to, headOf(live.versions))
 }
 
 function findTable(tables: Table[], name: string): Table | undefined {
@@ -74,6 +84,8 @@ export function describeRoute(route: TableRoute): string {
       return `${route.name}: make the table again from its history`
     case 'rebuild':
       return `${route.stored.name}: make the table again from the backup`
+    case 'leave':
+      return `${route.table.name}: left alone; others changed its columns, and no version wrote it`
     case 'restore':
       return `${route.table.name}: restore the rows that differ from the backup`
   }

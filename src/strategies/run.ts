@@ -46,6 +46,11 @@ export class Run {
     this.failed = failed
   }
 
+  /** @throws the signal's reason when the user gave the run up */
+  throwIfGivenUp(): void {
+    this.#session?.signal?.throwIfAborted()
+  }
+
   get anchor(): string | null {
     return this.#anchor
   }
@@ -53,8 +58,9 @@ export class Run {
   /** Backs up all tables once per version; a rehearsal takes none. */
   async takeAnchor(): Promise<string | null> {
     if (this.#session === null) return null
-    const { engine, ledger, repository } = this.#session
-    this.#anchor ??= await takeAnchor(engine, repository, this.live.tables, this.head, await ledger.ensure(0, ''))
+    const { engine, ledger, repository, signal } = this.#session
+    const database = await ledger.ensure(0, '')
+    this.#anchor ??= await takeAnchor(engine, repository, this.live.tables, { state: this.head, database, signal })
     return this.#anchor
   }
 

@@ -10,6 +10,8 @@ export interface Session {
   engine: Engine
   ledger: Ledger
   repository: Repository
+  /** Gives the run up. */
+  signal: AbortSignal | undefined
 }
 
 /** The target as it is now: its tables, and which of them keep their superseded rows. */

@@ -289,9 +289,15 @@ describe.concurrent('diff and query', () => {
         { op: 'insert', key: { id: 4 }, before: null, after: { id: 4, name: 'Dan', tier: 'basic' }, changed: [] }
       ]
     }
-    expect(await place.json(['diff', '1', 'more'])).toEqual({ from: 1, to: 2, tables: [table] })
-    expect(await place.json(['diff', '1', '--table', 'customers'])).toEqual({ from: 1, to: 2, tables: [table] })
+    expect(await place.json(['diff', '1', 'more'])).toEqual({ notes: [], from: 1, to: 2, tables: [table] })
+    expect(await place.json(['diff', '1', '--table', 'customers'])).toEqual({
+      notes: [],
+      from: 1,
+      to: 2,
+      tables: [table]
+    })
     expect(await place.json(['diff', '2', '1'])).toEqual({
+      notes: [],
       from: 2,
       to: 1,
       tables: [

@@ -136,6 +136,7 @@ describe('a version', () => {
     expect(await db.show('start')).toEqual(log[0])
     expect(log[0]?.hash).toBe(version.json.hash)
     expect(await db.diff(0)).toEqual({
+      notes: [],
       from: 0,
       to: 1,
       tables: [

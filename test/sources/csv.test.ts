@@ -124,11 +124,17 @@ describe('the header', () => {
     ['a date', 'Ann,2024-01-31\nBob,2024-02-01\n', ['column1', 'column2']],
     ['a date with time', 'Ann,2024-01-31T10:00\nBob,x\n', ['column1', 'column2']],
     ['an empty cell', 'Ann,\nBob,x\n', ['column1', 'column2']],
-    ['a repeated cell', 'x,x\ny,z\n', ['column1', 'column2']]
+    ['an empty cell that is not at the end', 'Ann,,Bob\nEve,x,y\n', ['column1', 'column2', 'column3']],
+    ['names and separators that stand for no column', 'id;name;;\n1;Ann;;\n', ['id', 'name', 'column3', 'column4']]
   ])('is detected by %s', async (_what, text, columns) => {
     const { columns: found, summary } = await read(text)
     expect(found).toEqual(columns)
     expect(summary.includes('no header')).toBe(columns[0] === 'column1')
+  })
+
+  test('with a repeated name is refused, not loaded as a row', async () => {
+    expect(await fails('x,x\ny,z\n')).toMatchObject({ code: 'source.header' })
+    expect((await read('x,x\ny,z\n', { header: false })).rows).toHaveLength(2)
   })
 
   test('is one for sure when it has a name of the table, whatever the case', async () => {

@@ -7,25 +7,24 @@ import { plural, shorten, textTable } from './table.ts'
 
 const SHOWN_ROWS = 20
 
-export function diffView({ from, to, tables }: DiffOutput, style: Style): string {
-  if (tables.length === 0) return `No row differs between version ${from} and ${to}.`
-  return tables
-    .map((table) => {
-      const total = table.inserted + table.updated + table.deleted
-      const shown = table.rows.slice(0, SHOWN_ROWS)
-      const counts = [
-        style.green(`+${table.inserted}`),
-        style.yellow(`~${table.updated}`),
-        style.red(`-${table.deleted}`)
-      ].join(' ')
-      const rest = total - shown.length
-      return [
-        `${style.bold(table.table)}  ${counts}  ${style.dim(`from version ${from} to ${to}`)}`,
-        ...shown.flatMap((row) => changeLines(row, style)),
-        ...(rest > 0 ? [style.dim(`  ... and ${plural(rest, 'more row')}; all of them with --json`)] : [])
-      ].join('\n')
-    })
-    .join('\n\n')
+export function diffView({ from, to, notes, tables }: DiffOutput, style: Style): string {
+  const parts = [
+    ...notes.map((note) => style.yellow(note)),
+    ...(tables.length === 0 ? [`No row differs between version ${from} and ${to}.`] : []),
+    ...tables.map((table) => tableView(table, `from version ${from} to ${to}`, style))
+  ]
+  return parts.join('\n\n')
+}
+
+function tableView(table: DiffOutput['tables'][number], between: string, style: Style): string {
+  const shown = table.rows.slice(0, SHOWN_ROWS)
+  const more = table.inserted + table.updated + table.deleted - shown.length
+  const counts = [style.green(`+${table.inserted}`), style.yellow(`~${table.updated}`), style.red(`-${table.deleted}`)]
+  return [
+    `${style.bold(table.table)}  ${counts.join(' ')}  ${style.dim(between)}`,
+    ...shown.flatMap((row) => changeLines(row, style)),
+    ...(more > 0 ? [style.dim(`  ... and ${plural(more, 'more row')}; all of them with --json`)] : [])
+  ].join('\n')
 }
 
 function changeLines(row: ChangeJson, style: Style): string[] {
@@ -66,7 +65,8 @@ export function rowsView(output: RowsOutput, style: Style): string {
   return more > 0 ? `${lines}\n${style.dim(`... and ${plural(more, 'more row')}; all of them with --json`)}` : lines
 }
 
-function failedLines(rows: FailedRow[], style: Style): string {
+/** Failed rows, a line each. */
+export function failedLines(rows: FailedRow[], style: Style): string {
   return textTable(
     style,
     ['table', 'line', 'column', 'code', 'reason'],

@@ -5,7 +5,8 @@ import type { RecoverOutput } from '../../operations/recover.ts'
 import type { RollbackOutput } from '../../operations/rollback.ts'
 import type { TableJson, VersionJson } from '../../operations/version-json.ts'
 import type { Style } from '../render.ts'
-import { plural, shorten, textTable } from './table.ts'
+import { failedLines } from './changes.ts'
+import { plural, shellWord, shorten, textTable } from './table.ts'
 
 export function migrateView(output: MigrateOutput, style: Style): string {
   const title =
@@ -19,7 +20,8 @@ export function migrateView(output: MigrateOutput, style: Style): string {
     '',
     tablesView(output.tables, style),
     ...(output.sample ?? []).flatMap((sample) => sampleView(sample, style)),
-    ...failed.flatMap((table) => failedView(output.version, table, style))
+    ...(output.failedSample?.length ? ['', failedLines(output.failedSample, style)] : []),
+    ...failed.flatMap((table) => failedView(output.version, table, output.tables.length > 1, style))
   ].join('\n')
 }
 
@@ -57,14 +59,20 @@ function sampleView(sample: NonNullable<MigrateOutput['sample']>[number], style:
   ]
 }
 
-function failedView(version: number | null, table: MigrateOutput['tables'][number], style: Style): string[] {
+function failedView(
+  version: number | null,
+  table: MigrateOutput['tables'][number],
+  several: boolean,
+  style: Style
+): string[] {
   const lines = ['', style.yellow(`${plural(table.failed, 'row')} of ${table.table} failed.`)]
+  const named = several ? ` --table ${shellWord(table.table)}` : ''
   if (version === null || table.failedRows === null) return lines
   return [
     ...lines,
-    `  See why:  rowback rows ${version} --failed`,
+    style.command(`  See why:  rowback rows ${version} --failed${named}`),
     `  Correct:  ${table.failedRows}`,
-    `  Resubmit: rowback retry ${version} ${table.failedRows}`
+    style.command(`  Resubmit: rowback retry ${version} ${shellWord(table.failedRows)}${named}`)
   ]
 }
 
