@@ -87,16 +87,18 @@ export abstract class SqlEngine implements Engine {
   async startTracking(table: Table, tracking: Tracking): Promise<void> {
     await this.addVersionColumn(table)
     const version = this.quote(VERSION_COLUMN)
-    const columns = await this.historyColumns(table)
+    const columns = this.historyColumns(table)
     const key = this.list([...(table.key ?? []), VERSION_COLUMN, SUPERSEDED_COLUMN])
     await this.run(
       `CREATE TABLE ${this.quote(tracking.history)} (\n  ${columns.join(',\n  ')},\n  ${version} ${this.declare(VERSION_NUMBER)} NOT NULL,\n` +
-        `  ${this.quote(SUPERSEDED_COLUMN)} ${this.declare(VERSION_NUMBER)} NOT NULL,\n  PRIMARY KEY (${key})\n)`
+        `  ${this.quote(SUPERSEDED_COLUMN)} ${this.declare(VERSION_NUMBER)} NOT NULL,\n  PRIMARY KEY (${key})\n)${this.historyOptions(table)}`
     )
   }
 
   /** The columns of a history table; key columns compare as those of the table do. */
-  protected abstract historyColumns(table: Table): Promise<string[]>
+  protected abstract historyColumns(table: Table): string[]
+  /** What follows the columns when a history table is made, so that its cells hold what those of the table hold. */
+  protected abstract historyOptions(table: Table): string
 
   async undo(table: Table, tracking: Tracking, to: number, as: number): Promise<WriteCounts> {
     return this.withoutTriggers(table, async () => {

@@ -56,7 +56,15 @@ export function bindToPlanned(
   const columns = definition.columns.map((column) => newColumn(engine, column))
   const { name, key } = definition
   const uniqueKeys = key ? [key] : []
-  const nothing = { order: null, hiddenOrder: false, foreignKeys: [], referencedBy: [], triggers: [], ddl: [] }
+  const nothing = {
+    order: null,
+    hiddenOrder: false,
+    collations: {},
+    foreignKeys: [],
+    referencedBy: [],
+    triggers: [],
+    ddl: []
+  }
   const bound = bindExisting({ name, columns, key, uniqueKeys, ...nothing }, request, source)
   return { ...bound, table: null, definition }
 }

@@ -1,3 +1,5 @@
+import type { Collations } from './key.ts'
+
 /** What a column can hold, in words that every engine shares. Lengths of text are in characters (code points). */
 export type ColumnType =
   | { kind: 'integer'; min: bigint; max: bigint }
@@ -46,6 +48,8 @@ export interface Table {
   order: string[] | null
   /** Set when `order` is one column that `SELECT *` does not show, as SQLite's rowid. */
   hiddenOrder: boolean
+  /** Of columns in unique keys that do not compare byte by byte. */
+  collations: Collations
   foreignKeys: ForeignKey[]
   /** Foreign keys of other tables (and of this one) that point here. */
   referencedBy: ForeignKey[]

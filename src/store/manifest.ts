@@ -20,6 +20,8 @@ const tableSchema = z.object({
   order: z.array(z.string()).nullable(),
   hiddenOrder: z.boolean(),
   key: z.array(z.string()).nullable(),
+  /** Of key columns that do not compare byte by byte. */
+  collations: z.record(z.string(), z.string()),
   ddl: z.array(z.string()),
   rows: z.int().min(0),
   chunks: z.array(chunkSchema)

@@ -65,8 +65,8 @@ async function backUpTable(
       hint: 'Check the table and its indexes for damage (SQLite: PRAGMA integrity_check).'
     })
   }
-  const { name, order, hiddenOrder, key, ddl } = table
-  return { name, columns, order, hiddenOrder, key, ddl, rows, chunks }
+  const { name, order, hiddenOrder, key, collations, ddl } = table
+  return { name, columns, order, hiddenOrder, key, collations, ddl, rows, chunks }
 }
 
 async function writeRange(

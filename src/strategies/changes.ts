@@ -1,6 +1,8 @@
 import type { Engine, Tracking } from '../engines/engine.ts'
 import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engines/engine.ts'
 import type { RowChange } from '../model/change.ts'
+import type { Collations } from '../model/key.ts'
+import { RowKey } from '../model/key.ts'
 import type { Table } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
 import type { TrackedTable } from '../model/version.ts'
@@ -158,9 +160,10 @@ function comparePlaces(
     }
   }
   const key = keyOf(before) ?? keyOf(after)
+  const collations = { ...collationsOf(before), ...collationsOf(after) }
   const byKey = hiddenOf(before) !== hiddenOf(after) && before.kind !== 'none' && after.kind !== 'none'
-  const a = imageOf(engine, repository, before, from, byKey, key)
-  const b = imageOf(engine, repository, after, to, byKey, key)
+  const a = imageOf(engine, repository, before, from, byKey ? (key ?? []) : null)
+  const b = imageOf(engine, repository, after, to, byKey ? (key ?? []) : null)
   if (!a && !b) return null
   const some = (a ?? b) as Image
   const hidden = some.hidden
@@ -172,7 +175,7 @@ function comparePlaces(
     return { table: name, columns, key: key ?? columns, changes: async function* () {}, note }
   }
   const read = () => diffImages(name, imageBefore, imageAfter)
-  const changes = hidden ? () => joinMovedRows(read(), columns, key) : read
+  const changes = hidden ? () => joinMovedRows(read(), key && new RowKey(columns, key, collations)) : read
   return { table: name, columns, key: key ?? columns, changes, note: null }
 }
 
@@ -186,8 +189,7 @@ function imageOf(
   repository: Repository | null,
   place: Place,
   at: number,
-  byKey: boolean,
-  key: string[] | null
+  byKey: string[] | null
 ): Image | null {
   if (place.kind === 'none') return null
   if (place.kind === 'tracked') {
@@ -196,13 +198,20 @@ function imageOf(
   const hidden = hiddenOf(place)
   const image =
     place.kind === 'live' ? liveImage(engine, place.table) : storedImage(repository as Repository, place.stored)
-  return hidden && byKey ? { image: withoutHiddenOrder(image, key ?? []), hidden: false } : { image, hidden }
+  return hidden && byKey
+    ? { image: withoutHiddenOrder(image, byKey, collationsOf(place)), hidden: false }
+    : { image, hidden }
 }
 
 /** Whether the rows of a place come with a hidden order column. */
 function hiddenOf(place: Place): boolean {
   if (place.kind === 'live') return place.table.hiddenOrder
   return place.kind === 'stored' && place.stored.hiddenOrder
+}
+
+function collationsOf(place: Place): Collations {
+  if (place.kind === 'none') return {}
+  return place.kind === 'stored' ? place.stored.collations : place.table.collations
 }
 
 function keyOf(place: Place): string[] | null {

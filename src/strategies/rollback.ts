@@ -1,6 +1,7 @@
 import { ExitCode, NOTHING_CHANGED, RowbackError } from '../errors.ts'
 import type { RowChange, WriteCounts } from '../model/change.ts'
 import { count, noCounts } from '../model/change.ts'
+import { RowKey } from '../model/key.ts'
 import type { Table } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
 import type { TableReport, TrackedTable } from '../model/version.ts'
@@ -217,7 +218,9 @@ function report(table: string, counts: WriteCounts): TableReport {
 async function countByKey(table: Table, changes: AsyncIterable<RowChange>): Promise<WriteCounts> {
   const counts = noCounts()
   const columns = writableColumns(table).map((column) => column.name)
-  const joined = table.hiddenOrder ? joinMovedRows(changes, columns, table.key) : changes
+  const joined = table.hiddenOrder
+    ? joinMovedRows(changes, table.key && new RowKey(columns, table.key, table.collations))
+    : changes
   for await (const change of joined) count(counts, change)
   return counts
 }

@@ -1,6 +1,8 @@
 import type { Engine, Tracking } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import type { RowChange } from '../model/change.ts'
+import type { Collations } from '../model/key.ts'
+import { RowKey } from '../model/key.ts'
 import type { Table } from '../model/table.ts'
 import { imageColumns } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
@@ -15,8 +17,8 @@ type Cut = string | null
 /** All rows of a table in some state, readable range by range as canonical lines. */
 export interface TableImage {
   columns: string[]
-  /** Where the columns stand by which rows of two images are matched. */
-  matchAt: number[]
+  /** By which rows of two images are matched. */
+  key: RowKey
   /** Where it has to be cut; null when it can be cut anywhere. */
   cuts: Cut[] | null
   /** What the range holds, without reading it: equal names, equal rows. Null when that is not known. */
@@ -31,7 +33,7 @@ export function storedImage(repository: Repository, table: TableManifest): Table
     table.chunks.slice(cuts.indexOf(from), to === null ? undefined : cuts.indexOf(to))
   return {
     columns: table.columns,
-    matchAt: (table.order ?? []).map((name) => table.columns.indexOf(name)),
+    key: new RowKey(table.columns, table.order ?? [], table.collations),
     cuts,
     nameOf: (from, to) =>
       chunksOf(from, to)
@@ -50,7 +52,7 @@ export function liveImage(engine: Engine, table: Table): TableImage {
   const columns = imageColumns(table)
   return {
     columns,
-    matchAt: (table.order ?? []).map((name) => columns.indexOf(name)),
+    key: new RowKey(columns, table.order ?? [], table.collations),
     cuts: null,
     nameOf: () => null,
     async lines(from, to) {
@@ -65,7 +67,7 @@ export function stateImage(engine: Engine, table: Table, tracking: Tracking, ver
   const columns = imageColumns({ ...table, hiddenOrder: false })
   return {
     columns,
-    matchAt: (table.key ?? []).map((name) => columns.indexOf(name)),
+    key: new RowKey(columns, table.key ?? [], table.collations),
     cuts: [null],
     nameOf: () => null,
     lines: () => collectLines(engine.readState(table, tracking, version))
@@ -73,11 +75,11 @@ export function stateImage(engine: Engine, table: Table, tracking: Tracking, ver
 }
 
 /** The image without the hidden order column, matched by the key, so that it compares with {@link stateImage}. */
-export function withoutHiddenOrder(image: TableImage, key: readonly string[]): TableImage {
+export function withoutHiddenOrder(image: TableImage, key: readonly string[], collations: Collations): TableImage {
   const columns = image.columns.slice(1)
   return {
     columns,
-    matchAt: key.map((name) => columns.indexOf(name)),
+    key: new RowKey(columns, key, collations),
     cuts: image.cuts,
     nameOf: () => null,
     lines: async (from, to) => (await image.lines(from, to)).map((line) => encodeRow(decodeRow(line).slice(1)))
@@ -107,7 +109,7 @@ interface CutRange {
  */
 export async function* diffImages(table: string, before: TableImage, after: TableImage): AsyncIterable<RowChange> {
   for (const { from, to } of differingRanges(table, before, after)) {
-    yield* diffLines(await before.lines(from, to), await after.lines(from, to), after.matchAt)
+    yield* diffLines(await before.lines(from, to), await after.lines(from, to), after.key)
   }
 }
 
@@ -133,7 +135,7 @@ function commonCuts(a: TableImage, b: TableImage): Cut[] {
   return a.cuts.filter((cut) => known.has(cut))
 }
 
-function* diffLines(before: string[], after: string[], matchAt: number[]): Iterable<RowChange> {
+function* diffLines(before: string[], after: string[], rowKey: RowKey): Iterable<RowChange> {
   const stay = new Map<string, number>()
   for (const line of after) stay.set(line, (stay.get(line) ?? 0) + 1)
   const gone = new Map<string, Row>()
@@ -144,14 +146,14 @@ function* diffLines(before: string[], after: string[], matchAt: number[]): Itera
       continue
     }
     const row = decodeRow(line)
-    const key = keyText(row, matchAt)
+    const key = rowKey.of(row)
     if (key === null) yield { before: row, after: null }
     else gone.set(key, row)
   }
   for (const [line, count] of stay) {
     for (let i = 0; i < count; i++) {
       const row = decodeRow(line)
-      const key = keyText(row, matchAt) ?? ''
+      const key = rowKey.of(row) ?? ''
       yield { before: gone.get(key) ?? null, after: row }
       gone.delete(key)
     }
@@ -162,21 +164,19 @@ function* diffLines(before: string[], after: string[], matchAt: number[]): Itera
 /**
  * Drops the hidden order column and goes by the key instead: a row that only got another place is no change, and a
  * place that another row took is two.
- * @param columns without the hidden one
+ * @param rowKey finds the key in a row without the hidden column; null for a table without a key
  */
 export async function* joinMovedRows(
   changes: AsyncIterable<RowChange>,
-  columns: readonly string[],
-  key: readonly string[] | null
+  rowKey: RowKey | null
 ): AsyncIterable<RowChange> {
-  const keyAt = (key ?? []).map((name) => columns.indexOf(name))
   const gone = new Map<string, Row>()
   const come = new Map<string, Row>()
   for await (const change of changes) {
     const before = change.before?.slice(1) ?? null
     const after = change.after?.slice(1) ?? null
-    const ids = [before, after].map((row) => row && keyText(row, keyAt))
-    if (before && after && (key === null || ids[0] === ids[1])) {
+    const ids = [before, after].map((row) => row && (rowKey?.of(row) ?? null))
+    if (before && after && (rowKey === null || ids[0] === ids[1])) {
       if (encodeRow(before) !== encodeRow(after)) yield { before, after }
       continue
     }
@@ -195,12 +195,6 @@ export async function* joinMovedRows(
     if (!after || encodeRow(before) !== encodeRow(after)) yield { before, after }
   }
   for (const after of come.values()) yield { before: null, after }
-}
-
-/** Null for a key that tells nothing: one with a cell without a value, or none at all. */
-function keyText(row: Row, keyAt: readonly number[]): string | null {
-  const cells = keyAt.map((at) => row[at] ?? null)
-  return cells.length === 0 || cells.includes(null) ? null : encodeRow(cells)
 }
 
 function schemaChanged(table: string, before: TableImage, after: TableImage): RowbackError {

@@ -324,3 +324,28 @@ test('a mirror of many integer keys takes time in proportion to the rows', { tim
   const upsert = await timed('upsert', 'b')
   expect(await timed('mirror', 'c'), 'against an upsert of the same rows').toBeLessThan(4 * upsert + 1000)
 })
+
+test('a column of type ANY keeps text that looks like a number in its history', async () => {
+  await begin('CREATE TABLE t (id INTEGER PRIMARY KEY, v ANY) STRICT', "INSERT INTO t VALUES (1, '007'), (2, 7)")
+  await load('t', 'update', 'incremental', [{ id: 1, v: 'a' }])
+  const after = state()
+  await load('t', 'delete', 'incremental', [{ id: 1 }])
+  await db.rollback(1)
+  expect(state()).toEqual(after)
+  await load('t', 'upsert', 'incremental', [{ id: 2, v: 'b' }])
+  sqlite("UPDATE t SET v = '007' WHERE id = 1")
+  const byHand = state()
+  await load('t', 'update', 'incremental', [{ id: 1, v: 'c' }])
+  await db.rollback(4)
+  expect(state()).toEqual(byHand)
+})
+
+for (const rowid of ['', 'WITHOUT ROWID']) {
+  test(`a key told apart without regard to case has one change, not two: ${rowid || 'rowid'}`, async () => {
+    await begin(`CREATE TABLE tags (tag TEXT COLLATE NOCASE PRIMARY KEY NOT NULL, n INTEGER) ${rowid}`)
+    await load('tags', 'insert', 'snapshot', [{ tag: 'abc', n: 1 }])
+    const made = await load('tags', 'upsert', 'snapshot', [{ tag: 'ABC', n: 1 }])
+    expect(made.tables[0]).toMatchObject({ inserted: 0, updated: 1, deleted: 0 })
+    expect((await db.diff(1, 2)).tables[0]).toMatchObject({ inserted: 0, updated: 1, deleted: 0 })
+  })
+}

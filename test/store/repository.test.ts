@@ -30,6 +30,7 @@ async function backUp(state: number, lines: string[] = ['[1,"Rex"]']): Promise<s
     order: ['id'],
     hiddenOrder: false,
     key: ['id'],
+    collations: {},
     ddl: ['CREATE TABLE dogs (id INTEGER PRIMARY KEY, name TEXT)'],
     rows: lines.length,
     chunks: [chunk]

@@ -44,6 +44,7 @@ export function inspectTable(read: Read, entry: TableEntry, foreignKeys: Foreign
     uniqueKeys,
     order,
     hiddenOrder: !entry.withoutRowid && alias === null && order !== null,
+    collations: Object.fromEntries([...collationsOf(read, name)].filter(([, collation]) => collation !== 'BINARY')),
     foreignKeys: foreignKeys.filter((key) => key.table === name),
     referencedBy: foreignKeys.filter((key) => key.parentTable.toLowerCase() === name.toLowerCase()),
     triggers: read("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ? ORDER BY name", name).map(
@@ -128,11 +129,16 @@ function primaryKey(read: Read, table: string): string[] {
 }
 
 /** How the members of unique indexes compare, by column name; columns of no such index are not in it. */
-export function collationsOf(db: DatabaseSync, table: string): Map<string, string> {
-  const members = db
-    .prepare(
-      'SELECT x.name, x.coll FROM pragma_index_list(?) l, pragma_index_xinfo(l.name) x WHERE l."unique" = 1 AND x.key = 1'
-    )
-    .all(table) as { name: string; coll: string }[]
-  return new Map(members.map((member) => [member.name, member.coll]))
+export function collationsOf(read: Read, table: string): Map<string, string> {
+  const members = read(
+    'SELECT x.name, x.coll FROM pragma_index_list(?) l, pragma_index_xinfo(l.name) x WHERE l."unique" = 1 AND x.key = 1',
+    table
+  )
+  return new Map(members.map((member) => [String(member.name), String(member.coll)]))
+}
+
+/** In a STRICT table ANY keeps text as it is; elsewhere the same word would turn `007` into a number. */
+export function isStrict(db: DatabaseSync, table: string): boolean {
+  const entry = db.prepare("SELECT strict FROM pragma_table_list(?) WHERE schema = 'main'").get(table)
+  return entry?.strict === 1
 }

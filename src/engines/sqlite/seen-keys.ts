@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Table } from '../../model/table.ts'
 import type { Value } from '../../model/value.ts'
-import { collationsOf } from './inspect.ts'
+import { isStrict } from './inspect.ts'
 import type { Bound } from './sql-text.ts'
 import { list, quote } from './sql-text.ts'
 
@@ -25,15 +25,15 @@ export class SeenKeys {
     this.#db = db
     this.#table = table.name
     this.#key = key
-    const collations = collationsOf(db, table.name)
     // Without the affinity of the table's columns no index would be used.
     const declared = key.map((name) => table.columns.find((column) => column.name === name)?.declared ?? '')
-    const columns = key.map((name, i) => `k${i} ${declared[i]} COLLATE ${quote(collations.get(name) ?? 'BINARY')}`)
+    const columns = key.map((name, i) => `k${i} ${declared[i]} COLLATE ${quote(table.collations[name] ?? 'BINARY')}`)
     const names = key.map((_, i) => `k${i}`)
+    const strict = isStrict(db, table.name) ? ', STRICT' : ''
     const where = names.map((name) => `${name} = ?`).join(' AND ')
     db.exec(
       `DROP TABLE IF EXISTS temp.rowback_seen; DROP TABLE IF EXISTS temp.rowback_absent;
-       CREATE TEMP TABLE rowback_seen (${columns.join(', ')}, line, PRIMARY KEY (${names.join(', ')})) WITHOUT ROWID`
+       CREATE TEMP TABLE rowback_seen (${columns.join(', ')}, line INTEGER, PRIMARY KEY (${names.join(', ')})) WITHOUT ROWID${strict}`
     )
     const slots = [...names, 'line'].map(() => '?').join(', ')
     this.#remember = db.prepare(`INSERT OR IGNORE INTO temp.rowback_seen VALUES (${slots})`)

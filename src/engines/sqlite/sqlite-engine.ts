@@ -21,7 +21,7 @@ import type {
 import { CONTROL_TABLES, SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
 import { SqlEngine } from '../sql-engine.ts'
 import { translate } from './errors.ts'
-import { allForeignKeys, collationsOf, inspectTable, plainTables, virtualTables } from './inspect.ts'
+import { allForeignKeys, inspectTable, isStrict, plainTables, virtualTables } from './inspect.ts'
 import { RowWriter } from './row-writer.ts'
 import { bindable, hasBytesOf, list, matching, quote, slotFor } from './sql-text.ts'
 import { adapterFor, declaredType } from './types.ts'
@@ -283,12 +283,15 @@ export class SqliteEngine extends SqlEngine {
     return `${a} IS ${b} COLLATE BINARY AND typeof(${a}) = typeof(${b})`
   }
 
-  protected async historyColumns(table: Table): Promise<string[]> {
-    const collations = collationsOf(this.#db, table.name)
+  protected historyColumns(table: Table): string[] {
     return writableColumns(table).map(({ name, declared }) => {
-      const collation = table.key?.includes(name) ? collations.get(name) : undefined
+      const collation = table.collations[name]
       return `${quote(name)} ${declared}${collation ? ` COLLATE ${quote(collation)}` : ''}`
     })
+  }
+
+  protected historyOptions(table: Table): string {
+    return isStrict(this.#db, table.name) ? ' STRICT' : ''
   }
 
   /** SQLite cannot switch triggers off: they are taken out and put back in the same transaction. */
