@@ -40,10 +40,9 @@ function toOptions(name: string, property: Property): Option[] {
       : [option]
   }
   const short = property.short ? `-${property.short}, ` : ''
-  const option = new Option(
-    `${short}${flag} <${property.placeholder ?? property.enum?.join('|') ?? 'value'}>`,
-    description
-  )
+  const placeholder = property.placeholder ?? name.toUpperCase()
+  const choices = property.enum ? `; one of ${property.enum.join(', ')}` : ''
+  const option = new Option(`${short}${flag} <${placeholder}>`, `${description}${choices}`)
   if (property.default !== undefined) option.description += ` (${String(property.default)} when left out)`
   return [option]
 }

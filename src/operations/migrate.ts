@@ -44,10 +44,10 @@ const input = z.object({
     .enum(['snapshot', 'incremental'])
     .meta({ description: 'how the version can be taken back: snapshot unless rowback.yaml says otherwise' })
     .optional(),
-  onFailure: z
-    .enum(['skip', 'abort'])
-    .default('skip')
-    .meta({ description: 'what failed rows do: skip leaves them out, abort leaves everything out' }),
+  onFailure: z.enum(['skip', 'abort']).default('skip').meta({
+    description: 'what failed rows do: skip leaves them out, abort leaves everything out',
+    placeholder: 'POLICY'
+  }),
   maxFailed: text('fail as a whole when more rows than this fail', 'N|P%')
     .refine((limit) => parseMaxFailed(limit) !== null, 'write a number of rows, or a percentage such as 5%')
     .optional(),

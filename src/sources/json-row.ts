@@ -1,4 +1,5 @@
 import type { RawCell } from '../model/failed-row.ts'
+import { parseableJson } from '../model/json-text.ts'
 import { countMembers } from './json-structure.ts'
 import type { UnreadableRow } from './source.ts'
 import { messageOf } from './source-error.ts'
@@ -50,7 +51,7 @@ export function parseJsonRow(text: string, line: number): JsonRow | JsonFault {
   if (!text.isWellFormed()) return fault('encoding', 'holds bytes that do not decode, shown here as \ufffd')
   let value: unknown
   try {
-    value = parseExactly(text)
+    value = parseExactly(parseableJson(text))
   } catch (error) {
     return fault('syntax', `is not valid JSON: ${messageOf(error)}`, true)
   }
