@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { FailedRow } from '../model/failed-row.ts'
-import { parseableJson } from '../model/json-text.ts'
 
 const IN_MEMORY = 5000
 
@@ -38,7 +37,7 @@ export class FailedRowSpool {
   async *rows(): AsyncIterable<FailedRow> {
     if (this.#folder !== null) {
       for await (const line of createInterface({ input: createReadStream(this.#file), crlfDelay: 0 })) {
-        yield JSON.parse(parseableJson(line)) as FailedRow
+        yield JSON.parse(line) as FailedRow
       }
     }
     yield* this.#recent

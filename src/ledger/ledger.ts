@@ -4,7 +4,6 @@ import type { Engine } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import { parseAuthor } from '../model/author.ts'
 import type { FailedRow } from '../model/failed-row.ts'
-import { parseableJson } from '../model/json-text.ts'
 import type { Row, Value } from '../model/value.ts'
 import type { TableReport, TrackedTable, Version } from '../model/version.ts'
 import { hashVersion } from '../model/version.ts'
@@ -249,7 +248,7 @@ export class Ledger {
           column: column as string | null,
           code: code as FailedRow['code'],
           reason: String(reason),
-          raw: JSON.parse(parseableJson(String(raw))) as FailedRow['raw']
+          raw: JSON.parse(String(raw)) as FailedRow['raw']
         }
       }
       if (rows.length < PAGE) return

@@ -30,6 +30,8 @@ const PIECES = [
   '0.10'
 ]
 const string = fc.array(fc.constantFrom(...PIECES), { maxLength: 6 }).map((parts) => parts.join(''))
+/** A key with a backslash is refused (see json.test.ts). */
+const name = string.map((text) => text.replaceAll('\\', ''))
 const number = fc.oneof(
   fc.constantFrom('0.10', '9007199254740993', '-0', '-0.0', '1e5', '1E+2', '1.0', '0.0000001', '1e999', '100', '-4.5'),
   fc.tuple(fc.maxSafeInteger(), fc.nat(1_000_000)).map(([a, b]) => `${a}.${b}`),
@@ -44,11 +46,11 @@ const scalar: fc.Arbitrary<Value> = fc.oneof(
 )
 const nested: fc.Arbitrary<Value> = fc.oneof(
   fc.array(scalar, { maxLength: 3 }).map((items) => asIs(`[${items.map((item) => item.text).join(',')}]`)),
-  fc.tuple(string, scalar).map(([key, value]) => asIs(`{${JSON.stringify(`k${key}`)}:${value.text}}`))
+  fc.tuple(name, scalar).map(([key, value]) => asIs(`{${JSON.stringify(`k${key}`)}:${value.text}}`))
 )
 const key = fc.oneof(
   fc.constantFrom('id', 'name', '__proto__', 'constructor', ''),
-  string.map((s) => `k${s}`)
+  name.map((s) => `k${s}`)
 )
 const object = fc.uniqueArray(fc.tuple(key, fc.oneof(scalar, nested)), { selector: ([k]) => k, maxLength: 5 })
 const blanks = fc.constantFrom('', ' ', '\n', '\r\n  ', '\t')

@@ -256,6 +256,19 @@ describe('JSON', () => {
     expect(error.message).toMatch(new RegExp(`line ${line}\\b`))
   })
 
+  test('a row with a backslash in a key fails, so that no other key is taken for it', async () => {
+    const quotedKeys = Array.from({ length: 200 }, (_, i) => `{"k\\"":${i}}`)
+    const text = [`{"k\\\\":1}`, `{"a":{"k\\u005c":1}}`, `{"k\\"":"C:\\\\dir"}`, ...quotedKeys].join('\n')
+    const { columns, rows, unreadable } = await read(text, 'rows.ndjson')
+    expect(columns).toEqual(['k"'])
+    expect(rows).toHaveLength(201)
+    expect(rows[0]).toEqual({ line: 3, cells: ['C:\\dir'] })
+    expect(unreadable.map(({ line, code }) => [line, code])).toEqual([
+      [1, 'syntax'],
+      [2, 'syntax']
+    ])
+  })
+
   test.each(['5', '"x"', 'id,name\n1,Ann\n'])('what is neither array nor object is an error: %j', async (text) => {
     expect(await fails(text)).toMatchObject({ code: 'source.syntax', exit: ExitCode.failed })
   })
