@@ -1,3 +1,4 @@
+import type { Tracking } from '../engines/engine.ts'
 import { ExitCode, NOTHING_CHANGED, RowbackError } from '../errors.ts'
 import type { RowChange, WriteCounts } from '../model/change.ts'
 import { count, noCounts } from '../model/change.ts'
@@ -54,7 +55,7 @@ export async function rollBack(
     const report = await executor.execute(step)
     if (report) reports.push(report)
   }
-  await assertForeignKeys(run, violationsBefore)
+  if (executor.wroteAll) await assertForeignKeys(run, violationsBefore)
   return reports
 }
 
@@ -63,6 +64,8 @@ function overwritesUntracked(step: TableRoute): boolean {
 }
 
 class RouteExecutor {
+  /** Off when a rehearsal only counted what it would have written. */
+  wroteAll = true
   readonly #run: Run
   readonly #repository: Repository | null
   /** The backup just taken; null in a rehearsal, which reads the live rows instead. */
@@ -152,14 +155,30 @@ class RouteExecutor {
   ): Promise<WriteCounts> {
     const wanted = storedImage(this.#repository as Repository, stored)
     if (this.#present === null) {
-      return countByKey(table, diffImages(table.name, liveImage(this.#run.engine, table), wanted))
+      return this.#rehearse(table, diffImages(table.name, liveImage(this.#run.engine, table), wanted), tracked)
     }
     const present = before ? storedImage(this.#repository as Repository, before) : noImage(wanted)
     const changes = await readTwice(this.#run, () => diffImages(table.name, present, wanted))
     const counts = await countByKey(table, changes())
-    const tracking = tracked ? { history: tracked.history, live: true } : null
-    await this.#run.engine.applyChanges(table, changes, this.#run.number, tracking)
+    await this.#run.engine.applyChanges(table, changes, this.#run.number, trackingOf(tracked))
     await this.#proveRestored(table, stored, differingRanges(table.name, present, wanted))
+    return counts
+  }
+
+  /** Live rows cannot be read a second time once some of them went: many changes are only counted. */
+  async #rehearse(
+    table: Table,
+    differences: AsyncIterable<RowChange>,
+    tracked: TrackedTable | null
+  ): Promise<WriteCounts> {
+    const kept: RowChange[] = []
+    const counts = await countByKey(table, keepingFew(differences, kept))
+    if (kept.length <= MOST_KEPT) {
+      const changes = async function* () {
+        yield* kept
+      }
+      await this.#run.engine.applyChanges(table, changes, this.#run.number, trackingOf(tracked))
+    } else this.wroteAll = false
     return counts
   }
 
@@ -211,6 +230,10 @@ class RouteExecutor {
   }
 }
 
+function trackingOf(tracked: TrackedTable | null): Tracking | null {
+  return tracked && { history: tracked.history, live: true }
+}
+
 function report(table: string, counts: WriteCounts): TableReport {
   return { table, read: 0, ...counts, failed: 0 }
 }
@@ -227,6 +250,14 @@ async function countByKey(table: Table, changes: AsyncIterable<RowChange>): Prom
 
 /** So many changes are kept instead of being computed again. */
 const MOST_KEPT = 50_000
+
+/** Passes changes on and keeps them, as far as one more than {@link MOST_KEPT}. */
+async function* keepingFew(changes: AsyncIterable<RowChange>, kept: RowChange[]): AsyncIterable<RowChange> {
+  for await (const change of changes) {
+    if (kept.length <= MOST_KEPT) kept.push(change)
+    yield change
+  }
+}
 
 /** Changes are counted, then read twice by the engine: they are kept while they are few. */
 async function readTwice(run: Run, read: () => AsyncIterable<RowChange>): Promise<() => AsyncIterable<RowChange>> {

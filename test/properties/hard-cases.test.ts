@@ -295,6 +295,23 @@ test('rows that a trigger writes elsewhere in a snapshot version are taken back'
   expect(state()).toEqual(after)
 })
 
+test('a rehearsed rollback promises what the rollback then does, where strategies are mixed', async () => {
+  await begin(
+    'CREATE TABLE parents (id INTEGER PRIMARY KEY, name TEXT)',
+    'CREATE TABLE children (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES parents (id))'
+  )
+  await load('parents', 'insert', 'snapshot', [{ id: 1, name: 'a' }])
+  await load('children', 'insert', 'incremental', [{ id: 1, parent: 1 }])
+  const there = state()
+  await db.rollback(0)
+  const before = state()
+  const rehearsed = await db.rollback(2, { dryRun: true })
+  expect(state()).toEqual(before)
+  const made = await db.rollback(2)
+  expect(rehearsed.tables).toEqual(made.tables)
+  expect(state()).toEqual(there)
+})
+
 test('what others changed after a snapshot version belongs to its state', async () => {
   await begin('CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)')
   await load('t', 'insert', 'snapshot', [{ id: 1, v: 'a' }])

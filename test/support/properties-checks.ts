@@ -262,7 +262,9 @@ function checkKeys(
     }
     return foldedKey(spec, key, change.key)
   })
-  expect(keys.length, `${where}: one change per key`).toBe(new Set(keys).size)
+  // In a table that was made anew with other types, the keys 1 and '1' are two.
+  const sameTypes = !before || !after || before.schema === after.schema
+  if (sameTypes) expect(keys.length, `${where}: one change per key`).toBe(new Set(keys).size)
 }
 
 function foldedKey(spec: TableSpec, key: string[], row: JsonRow): string | null {
