@@ -39,7 +39,7 @@ export interface OpenOptions extends ConfigOverrides {
  */
 export async function open(options: OpenOptions = {}): Promise<Rowback> {
   const config = loadConfig(options)
-  const engine = openEngine(config.target)
+  const engine = await openEngine(config.target)
   try {
     const ledger = await Ledger.open(engine, TOOL_VERSION)
     return new Rowback(new Context(engine, ledger, config, options.onProgress ?? (() => {}), options.signal))

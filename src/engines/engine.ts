@@ -34,6 +34,23 @@ export class Unholdable {
   }
 }
 
+/** What the values of a column were like, where its type was read off them: no limits, but what there must be room for. */
+export interface SeenValues {
+  /** Of text, in UTF-16 code units. */
+  longest: number
+  /** After the second, in datetimes and times. */
+  fractionDigits: number
+  /** Datetimes carry `Z` or an offset. */
+  zoned: boolean
+}
+
+/** A column of a control table. */
+export interface ControlColumn {
+  name: string
+  type: ColumnType
+  nullable: boolean
+}
+
 /** What is hidden from everything that looks at the user's tables. */
 export interface Bookkeeping {
   /** The tracked table; null when only its history is left. */
@@ -126,6 +143,16 @@ export interface Engine {
   /** The quoted place of a control table such as `rowback_version`. */
   controlTable(name: string): string
   hasControlTable(name: string): Promise<boolean>
+  /** Makes a control table where it is missing; beside the data, or in a schema of its own. */
+  createControlTable(name: string, columns: ControlColumn[], key: string[]): Promise<void>
+
+  /**
+   * Holds the database's migration lock while `work` runs: of all that call this, one is at work. Where a transaction
+   * excludes other writers anyway, this only runs the work.
+   * @param wait in milliseconds
+   * @throws RowbackError `locked` (exit code 4) when another does not finish in time
+   */
+  exclusively<T>(wait: number, work: () => Promise<T>): Promise<T>
 
   /**
    * Runs `work` in one write transaction: committed when it returns, aborted when it throws.
@@ -137,14 +164,19 @@ export interface Engine {
   tables(bookkeeping: Bookkeeping[]): Promise<Table[]>
   /** Tables of a kind that can be neither backed up nor restored, by name. */
   unsupportedTables(): Promise<string[]>
+  /** The columns and the key of a history table; undefined when there is none. */
+  historyShape(history: string): Promise<Table | undefined>
   countRows(table: string): Promise<number>
   /**
    * The type as this database declares it.
-   * @param inferred read off some rows: digits and lengths are not limits
+   * @param seen where the type was read off some rows: digits and lengths are then no limits
    */
-  declare(type: ColumnType, inferred?: boolean): string
+  declare(type: ColumnType, seen?: SeenValues): string
   createTable(definition: TableDefinition): Promise<void>
+  /** Makes a table that is gone with the transaction, for a rehearsal. @returns what it is like */
+  createScratchTable(definition: TableDefinition): Promise<Table>
   dropTable(name: string): Promise<void>
+  renameTable(from: string, to: string): Promise<void>
   /**
    * How a formatted value becomes the one that this database will hold in the column, so that equal rows compare as
    * equal; null when values are held as they are.
@@ -156,7 +188,13 @@ export interface Engine {
   /** Writes a source's rows; unchanged rows are left alone. Rows refused by the database are reported, not thrown. */
   writeRows<R extends TypedRow>(request: WriteRequest<R>): Promise<WriteCounts>
   /**
-   * Makes each change exactly, without firing triggers. `changes` is read twice: what goes is deleted first, so that
+   * Takes out the triggers of a table that {@link applyChanges} and {@link undo} would fire, to be called before a
+   * transaction; an engine that holds triggers off inside the transaction takes out none.
+   * @returns statements that put them back
+   */
+  liftTriggers(table: Table): Promise<string[]>
+  /**
+   * Makes each change exactly, without firing triggers that were not left to fire. `changes` is read twice: what goes is deleted first, so that
    * unique keys may move between rows.
    */
   applyChanges(
@@ -172,6 +210,8 @@ export interface Engine {
   addVersionColumn(table: Table): Promise<void>
   /** Adds the column and makes the history table. */
   startTracking(table: Table, tracking: Tracking): Promise<void>
+  /** Takes the version column out of a table and drops its history; each may be gone already. @param table null when it has no such column */
+  stopTracking(table: Table | null, tracking: Tracking): Promise<void>
   /**
    * Brings a tracked table back to what it was at version `to`, as version `as`.
    * @returns what was written

@@ -1,10 +1,13 @@
 import { usageError } from '../errors.ts'
 import type { Engine } from './engine.ts'
+import { MysqlEngine } from './mysql/mysql-engine.ts'
 import { SqliteEngine } from './sqlite/sqlite-engine.ts'
 
 /** Opens a database by the scheme of its target URL. */
-const ENGINES: Record<string, (target: string) => Engine> = {
-  sqlite: (target) => new SqliteEngine(target.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, ''))
+const ENGINES: Record<string, (target: string) => Promise<Engine>> = {
+  sqlite: async (target) => new SqliteEngine(target.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, '')),
+  mysql: (target) => MysqlEngine.open(target),
+  mariadb: (target) => MysqlEngine.open(target)
 }
 
 /**
@@ -12,7 +15,7 @@ const ENGINES: Record<string, (target: string) => Engine> = {
  * @param target such as `sqlite:shop.db`
  * @throws RowbackError `target.scheme` for a scheme that no engine serves
  */
-export function openEngine(target: string): Engine {
+export async function openEngine(target: string): Promise<Engine> {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(target)?.[1]?.toLowerCase()
   const open = scheme ? ENGINES[scheme] : undefined
   if (!open) {
@@ -21,7 +24,7 @@ export function openEngine(target: string): Engine {
       scheme
         ? `No engine serves targets that begin with "${scheme}:".`
         : 'The target does not say what kind of database it is.',
-      `Use one of: ${Object.keys(ENGINES).join(', ')}. For example: --target sqlite:shop.db`
+      `Use one of: ${Object.keys(ENGINES).join(', ')}. For example: --target sqlite:shop.db or --target mysql://user@127.0.0.1/shop`
     )
   }
   return open(target)

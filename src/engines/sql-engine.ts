@@ -7,9 +7,11 @@ import { encodeRow } from '../model/value.ts'
 import type {
   Bookkeeping,
   Capabilities,
+  ControlColumn,
   Engine,
   QueryResult,
   RowRange,
+  SeenValues,
   Tracking,
   TransactionOptions,
   TypedRow,
@@ -39,9 +41,11 @@ export abstract class SqlEngine implements Engine {
   abstract controlTable(name: string): string
   abstract hasControlTable(name: string): Promise<boolean>
   abstract transaction<T>(options: TransactionOptions, work: () => Promise<T>): Promise<T>
+  abstract exclusively<T>(wait: number, work: () => Promise<T>): Promise<T>
+  abstract createScratchTable(definition: TableDefinition): Promise<Table>
   abstract tables(bookkeeping: Bookkeeping[]): Promise<Table[]>
   abstract unsupportedTables(): Promise<string[]>
-  abstract declare(type: ColumnType, inferred?: boolean): string
+  abstract declare(type: ColumnType, seen?: SeenValues): string
   abstract adapter(column: Column): ((value: Value) => Value | Unholdable) | null
   abstract readRows(table: Table, range: RowRange): AsyncIterable<Row[]>
   abstract writeRows<R extends TypedRow>(request: WriteRequest<R>): Promise<WriteCounts>
@@ -51,12 +55,16 @@ export abstract class SqlEngine implements Engine {
     version: number,
     tracking: Tracking | null
   ): Promise<void>
+  abstract liftTriggers(table: Table): Promise<string[]>
   abstract foreignKeyViolations(): Promise<string[]>
 
   /** The operator that compares two cells, NULL being equal to NULL. */
   protected abstract readonly nullSafeEqual: string
-  /** Streams a query's rows in batches. */
-  protected abstract stream(sql: string, parameters: Value[]): AsyncIterable<Row[]>
+  /**
+   * Streams a query's rows in batches.
+   * @param cells the query begins with {@link cellsOf} these columns
+   */
+  protected abstract stream(sql: string, parameters: Value[], cells: readonly Column[]): AsyncIterable<Row[]>
   /** Runs `work` while the table's triggers do not fire. */
   protected abstract withoutTriggers<T>(table: Table, work: () => Promise<T>): Promise<T>
 
@@ -67,14 +75,31 @@ export abstract class SqlEngine implements Engine {
   async createTable(definition: TableDefinition): Promise<void> {
     const columns = definition.columns.map(
       (column) =>
-        `${this.quote(column.name)} ${this.declare(column.type, column.inferred)}${column.nullable ? '' : ' NOT NULL'}`
+        `${this.quote(column.name)} ${this.declare(column.type, column.seen)}${column.nullable ? '' : ' NOT NULL'}`
     )
     if (definition.key) columns.push(`PRIMARY KEY (${this.list(definition.key)})`)
     await this.run(`CREATE TABLE ${this.quote(definition.name)} (\n  ${columns.join(',\n  ')}\n)`)
   }
 
+  async createControlTable(name: string, columns: ControlColumn[], key: string[]): Promise<void> {
+    const lines = columns.map(
+      (column) => `${this.quote(column.name)} ${this.declare(column.type)}${column.nullable ? '' : ' NOT NULL'}`
+    )
+    lines.push(`PRIMARY KEY (${this.list(key)})`)
+    await this.run(
+      `CREATE TABLE IF NOT EXISTS ${this.controlTable(name)} (\n  ${lines.join(',\n  ')}\n)${this.controlOptions}`
+    )
+  }
+
+  /** What follows the columns when a control table is made. */
+  protected readonly controlOptions: string = ''
+
   async dropTable(name: string): Promise<void> {
     await this.run(`DROP TABLE ${this.quote(name)}`)
+  }
+
+  async renameTable(from: string, to: string): Promise<void> {
+    await this.run(`ALTER TABLE ${this.quote(from)} RENAME TO ${this.quote(to)}`)
   }
 
   async addVersionColumn(table: Table): Promise<void> {
@@ -90,9 +115,14 @@ export abstract class SqlEngine implements Engine {
     const columns = this.historyColumns(table)
     const key = this.list([...(table.key ?? []), VERSION_COLUMN, SUPERSEDED_COLUMN])
     await this.run(
-      `CREATE TABLE ${this.quote(tracking.history)} (\n  ${columns.join(',\n  ')},\n  ${version} ${this.declare(VERSION_NUMBER)} NOT NULL,\n` +
+      `CREATE TABLE ${this.historyOf(tracking)} (\n  ${columns.join(',\n  ')},\n  ${version} ${this.declare(VERSION_NUMBER)} NOT NULL,\n` +
         `  ${this.quote(SUPERSEDED_COLUMN)} ${this.declare(VERSION_NUMBER)} NOT NULL,\n  PRIMARY KEY (${key})\n)${this.historyOptions(table)}`
     )
+  }
+
+  async stopTracking(table: Table | null, tracking: Tracking): Promise<void> {
+    if (table) await this.run(`ALTER TABLE ${this.quote(table.name)} DROP COLUMN ${this.quote(VERSION_COLUMN)}`)
+    await this.run(`DROP TABLE IF EXISTS ${this.historyOf(tracking)}`)
   }
 
   /** The columns of a history table; key columns compare as those of the table do. */
@@ -103,7 +133,7 @@ export abstract class SqlEngine implements Engine {
   async undo(table: Table, tracking: Tracking, to: number, as: number): Promise<WriteCounts> {
     return this.withoutTriggers(table, async () => {
       const live = this.quote(table.name)
-      const history = this.quote(tracking.history)
+      const history = this.historyOf(tracking)
       const columns = this.list(this.names(table))
       const version = this.quote(VERSION_COLUMN)
       const differs =
@@ -144,7 +174,7 @@ export abstract class SqlEngine implements Engine {
   ): Promise<number> {
     const columns = this.list([...this.names(table), VERSION_COLUMN])
     return this.run(
-      `INSERT INTO ${this.quote(tracking.history)} (${columns}, ${this.quote(SUPERSEDED_COLUMN)}) ` +
+      `INSERT INTO ${this.historyOf(tracking)} (${columns}, ${this.quote(SUPERSEDED_COLUMN)}) ` +
         `SELECT ${columns}, ? FROM ${this.quote(table.name)} WHERE ${where}`,
       [as, ...parameters]
     )
@@ -159,7 +189,8 @@ export abstract class SqlEngine implements Engine {
     }
     const names = this.names(table)
     const keyAt = (table.key ?? []).map((name) => names.indexOf(name))
-    yield* foldByKey(this.stream(...this.changedRows(table, tracking, from, to)), keyAt)
+    const [sql, parameters] = this.changedRows(table, tracking, from, to)
+    yield* foldByKey(this.stream(sql, parameters, writableColumns(table)), keyAt)
   }
 
   /**
@@ -167,34 +198,38 @@ export abstract class SqlEngine implements Engine {
    * key: the database says which keys are equal, in the collations of the table.
    */
   private changedRows(table: Table, tracking: Tracking, from: number, to: number): [string, Value[]] {
-    const columns = this.list(this.names(table))
     const version = this.quote(VERSION_COLUMN)
     const superseded = this.quote(SUPERSEDED_COLUMN)
-    const history = this.quote(tracking.history)
+    const history = this.historyOf(tracking)
+    const cells = this.cellsOf(writableColumns(table)).map((cell, i) => `${cell} AS ${this.quote(`c${i}`)}`)
+    const key = (table.key ?? []).map((name, i) => `${this.quote(name)} AS ${this.quote(`k${i}`)}`)
+    const select = (side: number) => `SELECT ${[...cells, ...key].join(', ')}, ${side} AS side`
     const parts = [
-      `SELECT ${columns}, 0 FROM ${history} ` + `WHERE ${version} <= ? AND ${superseded} > ? AND ${superseded} <= ?`,
-      `SELECT ${columns}, 1 FROM ${history} WHERE ${version} > ? AND ${version} <= ? AND ${superseded} > ?`
+      `${select(0)} FROM ${history} WHERE ${version} <= ? AND ${superseded} > ? AND ${superseded} <= ?`,
+      `${select(1)} FROM ${history} WHERE ${version} > ? AND ${version} <= ? AND ${superseded} > ?`
     ]
     const parameters = [from, from, to, from, to, to]
     if (tracking.live) {
-      parts.push(`SELECT ${columns}, 1 FROM ${this.quote(table.name)} WHERE ${version} > ? AND ${version} <= ?`)
+      parts.push(`${select(1)} FROM ${this.quote(table.name)} WHERE ${version} > ? AND ${version} <= ?`)
       parameters.push(from, to)
     }
-    const key = this.list(table.key ?? [])
-    const ranked = `SELECT changed.*, dense_rank() OVER (ORDER BY ${key}) FROM (${parts.join(' UNION ALL ')}) changed`
-    return [`${ranked} ORDER BY ${key}`, parameters.map(BigInt)]
+    const shown = this.list(cells.map((_, i) => `c${i}`))
+    const ranks = this.list(key.map((_, i) => `k${i}`))
+    const ranked = `SELECT ${shown}, side, dense_rank() OVER (ORDER BY ${ranks}) FROM (${parts.join(' UNION ALL ')}) changed`
+    return [`${ranked} ORDER BY ${ranks}`, parameters.map(BigInt)]
   }
 
   async *readState(table: Table, tracking: Tracking, version: number): AsyncIterable<Row[]> {
-    const columns = this.list(this.names(table))
+    const columns = writableColumns(table)
+    const cells = this.cellsOf(columns).join(', ')
     const state = BigInt(version)
-    const parts = [`SELECT ${columns} FROM ${this.quote(tracking.history)} h WHERE ${this.stateOf('h')}`]
+    const parts = [`SELECT ${cells} FROM ${this.historyOf(tracking)} h WHERE ${this.stateOf('h')}`]
     const parameters = [state, state]
     if (tracking.live) {
-      parts.push(`SELECT ${columns} FROM ${this.quote(table.name)} WHERE ${this.quote(VERSION_COLUMN)} <= ?`)
+      parts.push(`SELECT ${cells} FROM ${this.quote(table.name)} WHERE ${this.quote(VERSION_COLUMN)} <= ?`)
       parameters.push(state)
     }
-    yield* this.stream(parts.join(' UNION ALL '), parameters)
+    yield* this.stream(parts.join(' UNION ALL '), parameters, columns)
   }
 
   /** Condition (two parameters, both the version): the history row was live at that version. */
@@ -217,6 +252,20 @@ export abstract class SqlEngine implements Engine {
 
   /** Condition: both cells hold the same, in value, type and bytes. */
   protected abstract sameCell(a: string, b: string): string
+
+  /** The expressions by which columns are read exactly. */
+  protected cellsOf(columns: readonly Column[]): string[] {
+    return columns.map((column) => this.quote(column.name))
+  }
+
+  /** The quoted place of a history table. */
+  protected historyOf(tracking: Tracking): string {
+    return this.quote(tracking.history)
+  }
+
+  async historyShape(history: string): Promise<Table | undefined> {
+    return (await this.tables([])).find((table) => table.name === history)
+  }
 
   protected names(table: Table): string[] {
     return writableColumns(table).map((column) => column.name)

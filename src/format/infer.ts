@@ -13,6 +13,8 @@ export interface InferredColumn {
   zoned: boolean
   /** The most digits after the second in datetimes and times; a database that holds fewer would round. */
   fractionDigits: number
+  /** The length of the longest cell, in UTF-16 code units. */
+  longest: number
 }
 
 /**
@@ -21,17 +23,23 @@ export interface InferredColumn {
  */
 export class TypeInference {
   readonly #columns: ColumnGuess[]
-  /** The columns that a further cell can still change. */
+  /** The columns whose type a further cell can still change. */
   #open: number[]
+  readonly #longest: number[]
 
   /** @param textColumns columns that are text whatever they hold */
   constructor(columns: readonly string[], textColumns: ReadonlySet<string>) {
     this.#columns = columns.map((name) => new ColumnGuess(name, textColumns.has(name)))
     this.#open = columns.map((_, index) => index)
+    this.#longest = columns.map(() => 0)
   }
 
   /** Takes one row; called for every row of a source. */
   add(cells: readonly RawCell[]): void {
+    for (let i = 0; i < this.#longest.length; i++) {
+      const length = cells[i]?.length ?? 0
+      if (length > (this.#longest[i] as number)) this.#longest[i] = length
+    }
     let settled = false
     for (let i = 0; i < this.#open.length; i++) {
       const index = this.#open[i] as number
@@ -42,7 +50,7 @@ export class TypeInference {
 
   /** The columns as far as they have been seen. */
   columns(): InferredColumn[] {
-    return this.#columns.map((column) => column.result())
+    return this.#columns.map((column, i) => ({ ...column.result(), longest: this.#longest[i] as number }))
   }
 }
 
@@ -75,7 +83,7 @@ class ColumnGuess {
     return this.settled
   }
 
-  result(): InferredColumn {
+  result(): Omit<InferredColumn, 'longest'> {
     const timed = this.#family === 'datetime' || this.#family === 'time'
     return {
       name: this.#name,

@@ -106,11 +106,8 @@ export async function readIdentity(engine: Engine): Promise<string | null> {
 export async function createControlTables(engine: Engine): Promise<string> {
   for (const name of CONTROL_TABLES) {
     const { columns, key } = TABLES[name]
-    const lines = columns.map(([column, type, nullable]) =>
-      [engine.quote(column), engine.declare(type), ...(nullable ? [] : ['NOT NULL'])].join(' ')
-    )
-    lines.push(`PRIMARY KEY (${key.map((column) => engine.quote(column)).join(', ')})`)
-    await engine.run(`CREATE TABLE ${engine.controlTable(name)} (\n  ${lines.join(',\n  ')}\n)`)
+    const defined = columns.map(([column, type, nullable]) => ({ name: column, type, nullable: nullable === 'null' }))
+    await engine.createControlTable(name, defined, key)
   }
   const identity = randomUUID()
   const insert = `INSERT INTO ${engine.controlTable('rowback_meta')} (name, value) VALUES (?, ?)`

@@ -16,6 +16,7 @@ export type VersionHeader = Pick<
 >
 
 const PAGE = 1000
+const SCHEMA_NOTE = 'schema:'
 const TRANSACTION = { foreignKeys: true }
 
 /** The append-only list of versions, kept beside the data so that an entry and its rows commit together. */
@@ -115,17 +116,21 @@ export class Ledger {
   async assertPending(number: number): Promise<void> {
     const version = await this.find(number)
     if (version?.status === 'pending' && (await this.#lastNumber()) === number) return
-    throw new RowbackError({
-      code: 'locked',
-      message: `Another migration took over while version ${number} was starting.`,
-      hint: 'Try again.',
-      exit: ExitCode.locked
-    })
+    throw takenOver(number)
   }
 
-  /** Makes a version final, inside the transaction that writes its rows. @returns the entry */
+  /**
+   * Makes a version final, inside the transaction that writes its rows.
+   * @returns the entry
+   * @throws RowbackError `locked` when another process declared the run interrupted meanwhile
+   */
   async commit(number: number, result: { tables: TableReport[]; anchor: string | null }): Promise<Version> {
     const version = await this.version(number)
+    const held = await this.#engine.run(
+      `UPDATE ${this.#versions} SET finished_at = '' WHERE version_id = ? AND status = 'pending'`,
+      [BigInt(number)]
+    )
+    if (held !== 1) throw takenOver(number)
     return this.#finish({ ...version, ...result, status: 'committed' })
   }
 
@@ -263,6 +268,14 @@ export class Ledger {
     )
   }
 
+  /** Forgets a table that a version began to track and then failed. */
+  async removeTrackedTable(table: string, since: number): Promise<void> {
+    await this.#engine.run(
+      `DELETE FROM ${this.#engine.controlTable('rowback_table')} WHERE table_name = ? AND since = ?`,
+      [table, BigInt(since)]
+    )
+  }
+
   /** Every table that is or was tracked, the oldest first. */
   async trackedTables(): Promise<TrackedTable[]> {
     if (!(await this.#engine.hasControlTable('rowback_table'))) return []
@@ -275,6 +288,32 @@ export class Ledger {
       history: String(history),
       ddl: JSON.parse(String(ddl)) as string[]
     }))
+  }
+
+  /**
+   * Notes a change of the schema that outlives its transaction, before it is made. The note commits with that change.
+   * @param note what {@link schemaNotes} gives back
+   */
+  async addSchemaNote(version: number, note: string): Promise<void> {
+    const name = `${SCHEMA_NOTE}${version}.${randomUUID()}`
+    await this.#engine.run(`INSERT INTO ${this.#meta} (name, value) VALUES (?, ?)`, [name, note])
+  }
+
+  /** The notes that nobody has settled yet, in any order. */
+  async schemaNotes(): Promise<{ version: number; name: string; note: string }[]> {
+    if (!this.exists) return []
+    const { rows } = await this.#engine.query(`SELECT name, value FROM ${this.#meta} WHERE name LIKE ?`, [
+      `${SCHEMA_NOTE}%`
+    ])
+    return rows.map(([name, note]) => ({
+      version: Number(String(name).slice(SCHEMA_NOTE.length).split('.')[0]),
+      name: String(name),
+      note: String(note)
+    }))
+  }
+
+  async removeSchemaNote(name: string): Promise<void> {
+    await this.#engine.run(`DELETE FROM ${this.#meta} WHERE name = ?`, [name])
   }
 
   #started(number: number, header: VersionHeader): Version {
@@ -317,6 +356,10 @@ export class Ledger {
     })
   }
 
+  get #meta(): string {
+    return this.#engine.controlTable('rowback_meta')
+  }
+
   get #versions(): string {
     return this.#engine.controlTable('rowback_version')
   }
@@ -324,6 +367,15 @@ export class Ledger {
   get #failedRows(): string {
     return this.#engine.controlTable('rowback_failed_row')
   }
+}
+
+function takenOver(number: number): RowbackError {
+  return new RowbackError({
+    code: 'locked',
+    message: `Another migration took over while version ${number} was being made.`,
+    hint: 'Try again.',
+    exit: ExitCode.locked
+  })
 }
 
 function toRow(version: Version): Value[] {

@@ -3,7 +3,7 @@ import { RowbackError } from '../errors.ts'
 import type { FormatColumn } from '../format/format.ts'
 import { compileRule } from '../format/rules.ts'
 import type { WriteMode } from '../model/change.ts'
-import type { Column, Table, TableDefinition } from '../model/table.ts'
+import type { Column, DefinedColumn, Table, TableDefinition } from '../model/table.ts'
 import type { Source } from '../sources/source.ts'
 import { inferDefinition } from './infer-definition.ts'
 import type { TableRequest } from './request.ts'
@@ -60,6 +60,8 @@ export function bindToPlanned(
     order: null,
     hiddenOrder: false,
     collations: {},
+    storage: null,
+    atomic: true,
     foreignKeys: [],
     referencedBy: [],
     triggers: [],
@@ -69,8 +71,8 @@ export function bindToPlanned(
   return { ...bound, table: null, definition }
 }
 
-function newColumn(engine: Engine, { name, type, nullable, inferred }: TableDefinition['columns'][number]): Column {
-  return { name, type, declared: engine.declare(type, inferred), nullable, hasDefault: false, generated: false }
+function newColumn(engine: Engine, { name, type, nullable, seen }: DefinedColumn): Column {
+  return { name, type, declared: engine.declare(type, seen), nullable, hasDefault: false, generated: false }
 }
 
 export function findTable(tables: readonly Table[], name: string): Table | undefined {

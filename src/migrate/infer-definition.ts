@@ -46,12 +46,10 @@ export async function inferDefinition(
   const { key, notes } = settleKey(request, names, keyAt, check)
   const columns = inference.columns().map((column) => {
     const wanted = typeNamed(request.columns?.[column.name]?.type ?? '')
-    return {
-      name: column.name,
-      type: wanted ?? column.type,
-      nullable: !key?.includes(column.name),
-      inferred: wanted === null
-    }
+    const { name, type, longest, fractionDigits, zoned } = column
+    const nullable = !key?.includes(name)
+    if (wanted) return { name, type: wanted, nullable }
+    return { name, type, nullable, seen: { longest, fractionDigits, zoned } }
   })
   return { definition: { name, columns, key }, notes }
 }

@@ -43,8 +43,7 @@ function fitFor(run: Run, strategy: Strategy, table: Table): Strategy {
 /** @returns whether the table was made: it may be there, or be made by an earlier entry of the same plan */
 async function makeTable(run: Run, strategy: Strategy, bound: BoundTable): Promise<boolean> {
   if (run.table(bound.name) || bound.definition === null) return false
-  await run.engine.createTable(bound.definition)
-  await run.reread()
+  await run.createTable(bound.definition)
   assertFit(strategy, tableOf(run, bound), bound.mode, run)
   await strategy.prepareNew(run, tableOf(run, bound))
   await run.reread()

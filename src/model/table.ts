@@ -50,6 +50,10 @@ export interface Table {
   hiddenOrder: boolean
   /** Of columns in unique keys that do not compare byte by byte. */
   collations: Collations
+  /** The storage engine, where a database has several. */
+  storage: string | null
+  /** Whether the database undoes what a failed transaction wrote here. */
+  atomic: boolean
   foreignKeys: ForeignKey[]
   /** Foreign keys of other tables (and of this one) that point here. */
   referencedBy: ForeignKey[]
@@ -58,11 +62,18 @@ export interface Table {
   ddl: string[]
 }
 
+export interface DefinedColumn {
+  name: string
+  type: ColumnType
+  nullable: boolean
+  /** Where the type was read off the rows: what they were like. Later rows may need more room. */
+  seen?: { longest: number; fractionDigits: number; zoned: boolean }
+}
+
 /** A table to be made, as inferred from a source. */
 export interface TableDefinition {
   name: string
-  /** `inferred` where the type was read off the rows, and later rows may need more room. */
-  columns: { name: string; type: ColumnType; nullable: boolean; inferred?: boolean }[]
+  columns: DefinedColumn[]
   key: string[] | null
 }
 

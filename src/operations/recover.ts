@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { settle } from '../strategies/run.ts'
 import { wait } from './inputs.ts'
 import { operation } from './operation.ts'
 
@@ -16,6 +17,13 @@ export const recover = operation({
   input: z.object({ wait }),
   makesDatabase: false,
   async run(context, options): Promise<RecoverOutput> {
-    return { recovered: context.ledger.exists ? await context.ledger.recover(options.wait * 1000) : [] }
+    const { engine, ledger } = context
+    if (!ledger.exists) return { recovered: [] }
+    const wait = options.wait * 1000
+    return engine.exclusively(wait, async () => {
+      const recovered = await ledger.recover(wait)
+      await settle({ engine, ledger })
+      return { recovered }
+    })
   }
 })

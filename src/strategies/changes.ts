@@ -126,7 +126,7 @@ class StateReader {
 
   /** A table that was dropped has its columns and key in its history table. */
   async #shapeFromHistory(tracked: TrackedTable): Promise<Table | undefined> {
-    const history = (await this.#engine.tables([])).find((table) => table.name === tracked.history)
+    const history = await this.#engine.historyShape(tracked.history)
     const own = (name: string) => name !== VERSION_COLUMN && name !== SUPERSEDED_COLUMN
     return (
       history && {

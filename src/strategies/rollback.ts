@@ -1,4 +1,5 @@
 import type { Tracking } from '../engines/engine.ts'
+import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engines/engine.ts'
 import { ExitCode, NOTHING_CHANGED, RowbackError } from '../errors.ts'
 import type { RowChange, WriteCounts } from '../model/change.ts'
 import { count, noCounts } from '../model/change.ts'
@@ -12,6 +13,7 @@ import { reachedByCascade } from './cascades.ts'
 import { anchorFor, writtenBetween } from './lifetimes.ts'
 import type { Route, TableRoute } from './route.ts'
 import { planRoute } from './route.ts'
+import { prepareSchema } from './route-schema.ts'
 import type { Run } from './run.ts'
 import type { LiveState } from './session.ts'
 import { differingRanges, diffImages, joinMovedRows, liveImage, noImage, storedImage } from './table-image.ts'
@@ -49,7 +51,8 @@ export async function rollBack(
   const violationsBefore = (await run.engine.foreignKeyViolations()).length
   if (options.alwaysBackUp || route.tables.some(overwritesUntracked)) await run.takeAnchor()
   const present = run.anchor && repository ? await repository.manifest(run.anchor) : null
-  const executor = new RouteExecutor(run, repository, present, options)
+  const aside = await prepareSchema(run, route.tables)
+  const executor = new RouteExecutor(run, repository, present, aside, options)
   const reports: TableReport[] = []
   for (const step of route.tables) {
     const report = await executor.execute(step)
@@ -70,12 +73,21 @@ class RouteExecutor {
   readonly #repository: Repository | null
   /** The backup just taken; null in a rehearsal, which reads the live rows instead. */
   readonly #present: Manifest | null
+  /** Tables that bear another name until they are dropped, by their own. */
+  readonly #aside: ReadonlyMap<string, Table>
   readonly #options: RollbackOptions
 
-  constructor(run: Run, repository: Repository | null, present: Manifest | null, options: RollbackOptions) {
+  constructor(
+    run: Run,
+    repository: Repository | null,
+    present: Manifest | null,
+    aside: ReadonlyMap<string, Table>,
+    options: RollbackOptions
+  ) {
     this.#run = run
     this.#repository = repository
     this.#present = present
+    this.#aside = aside
     this.#options = options
   }
 
@@ -103,36 +115,65 @@ class RouteExecutor {
   }
 
   async #drop(table: Table, tracked: TrackedTable | null): Promise<TableReport> {
-    const { engine, number } = this.#run
-    const deleted = await engine.countRows(table.name)
-    if (tracked) await engine.supersedeAll(table, { history: tracked.history, live: true }, number)
-    await engine.dropTable(table.name)
-    this.#run.live.tracked.delete(table.name)
-    await this.#run.reread()
+    const place = this.#aside.get(table.name) ?? table
+    const deleted = await this.#run.engine.countRows(place.name)
+    if (this.#run.canChangeSchema) await this.#takeAway(table, place, tracked)
     const dropped = { ...report(table.name, { ...noCounts(), deleted }), dropped: true }
     return tracked ? { ...dropped, history: tracked.history } : dropped
   }
 
+  /** Where dropping would commit, the table is emptied now and goes after the commit. */
+  async #takeAway(table: Table, place: Table, tracked: TrackedTable | null): Promise<void> {
+    const { engine, number, live } = this.#run
+    if (tracked) await engine.supersedeAll(place, { history: tracked.history, live: true }, number)
+    if (!engine.capabilities.transactionalDdl) {
+      if (place !== table) return
+      if (!tracked) await engine.run(`DELETE FROM ${engine.quote(place.name)}`)
+      await this.#run.announce({ kind: 'emptied', table: place.name })
+    } else await engine.dropTable(place.name)
+    live.tracked.delete(table.name)
+    await this.#run.reread()
+  }
+
   async #revive(name: string, tracked: TrackedTable): Promise<TableReport> {
     const { engine, live, number } = this.#run
-    for (const statement of tracked.ddl) await engine.run(statement)
-    await this.#run.reread()
-    const table = this.#made(name)
-    await engine.addVersionColumn(table)
-    live.tracked.set(name, tracked)
-    await this.#run.reread()
-    const counts = await engine.undo(
-      this.#made(name),
-      { history: tracked.history, live: true },
-      this.#options.to,
-      number
+    const tracking = { history: tracked.history, live: true }
+    const made = { created: true, history: tracked.history }
+    if (!this.#run.canChangeSchema) return { ...report(name, await this.#countState(tracked)), ...made }
+    if (engine.capabilities.transactionalDdl) {
+      for (const statement of tracked.ddl) await engine.run(statement)
+      await this.#run.reread()
+      await engine.addVersionColumn(this.#made(name))
+      live.tracked.set(name, tracked)
+      await this.#run.reread()
+    }
+    const counts = await engine.undo(this.#made(name), tracking, this.#options.to, number)
+    return { ...report(name, counts), ...made }
+  }
+
+  /** What a rehearsal that cannot make the table would put into it. */
+  async #countState(tracked: TrackedTable): Promise<WriteCounts> {
+    const { engine } = this.#run
+    const shape = await engine.historyShape(tracked.history)
+    if (!shape) return noCounts()
+    const columns = shape.columns.filter(
+      (column) => column.name !== VERSION_COLUMN && column.name !== SUPERSEDED_COLUMN
     )
-    return { ...report(name, counts), created: true, history: tracked.history }
+    let inserted = 0
+    const tracking = { history: tracked.history, live: false }
+    for await (const batch of engine.readState({ ...shape, columns }, tracking, this.#options.to))
+      inserted += batch.length
+    return { ...noCounts(), inserted }
   }
 
   async #rebuild(stored: TableManifest): Promise<TableReport> {
-    for (const statement of stored.ddl) await this.#run.engine.run(statement)
-    await this.#run.reread()
+    if (!this.#run.canChangeSchema) {
+      return { ...report(stored.name, { ...noCounts(), inserted: stored.rows }), created: true }
+    }
+    if (this.#run.engine.capabilities.transactionalDdl) {
+      for (const statement of stored.ddl) await this.#run.engine.run(statement)
+      await this.#run.reread()
+    }
     const table = this.#made(stored.name)
     const counts = await this.#apply(table, stored, null, null)
     return { ...report(stored.name, counts), created: true }

@@ -4,10 +4,12 @@ import type { ErrorDetail } from '../errors.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import { FailedRowSpool } from '../ledger/failed-row-spool.ts'
 import type { VersionHeader } from '../ledger/ledger.ts'
-import type { Table } from '../model/table.ts'
+import type { Table, TableDefinition } from '../model/table.ts'
 import type { TableReport, Version } from '../model/version.ts'
 import { takeAnchor } from './anchor.ts'
 import { headOf } from './lifetimes.ts'
+import type { SchemaChange } from './schema-change.ts'
+import { announce, settleSchema } from './schema-change.ts'
 import type { LiveState, Session } from './session.ts'
 import { readLiveState } from './session.ts'
 
@@ -51,6 +53,30 @@ export class Run {
     this.#session?.signal?.throwIfAborted()
   }
 
+  /** Nothing of it will stay. */
+  get isRehearsal(): boolean {
+    return this.#session === null
+  }
+
+  /** Whether tables can be made, changed and dropped now: a rehearsal cannot where that outlives the transaction. */
+  get canChangeSchema(): boolean {
+    return this.#session !== null || this.engine.capabilities.transactionalDdl
+  }
+
+  /** Notes a schema change that is about to be made, for whoever has to finish it or take it back. */
+  async announce(change: SchemaChange): Promise<void> {
+    if (this.#session) await announce(this.engine, this.#session.ledger, this.number, change)
+  }
+
+  /** Makes a table. */
+  async createTable(definition: TableDefinition): Promise<void> {
+    if (this.canChangeSchema) {
+      await this.announce({ kind: 'created', table: definition.name })
+      await this.engine.createTable(definition)
+      await this.reread()
+    } else this.live.tables.push(await this.engine.createScratchTable(definition))
+  }
+
   get anchor(): string | null {
     return this.#anchor
   }
@@ -82,6 +108,8 @@ export class Run {
       history: this.#freeHistoryName(table.name),
       ddl: table.ddl
     }
+    if (!this.canChangeSchema) return
+    await this.announce({ kind: 'tracked', table: table.name, history: tracked.history })
     await this.engine.startTracking(table, { history: tracked.history, live: true })
     this.live.tracked.set(table.name, tracked)
     this.live.everTracked.push(tracked)
@@ -112,7 +140,8 @@ export class Run {
       history: entry.history,
       ddl: entry.ddl
     }))
-    this.live.tables = await engine.tables(bookkeeping)
+    const scratch = this.canChangeSchema ? [] : this.live.tables.filter((table) => table.ddl.length === 0)
+    this.live.tables = [...(await engine.tables(bookkeeping)), ...scratch]
   }
 
   table(name: string): Table | undefined {
@@ -143,11 +172,35 @@ export async function runVersion(
   options: RunOptions,
   work: (run: Run) => Promise<TableReport[]>
 ): Promise<RunResult> {
+  return session.engine.exclusively(options.wait, async () => {
+    await settle(session)
+    const failed = new FailedRowSpool()
+    const { number, interrupted } = await session.ledger.begin(header, options.wait)
+    const version = await makeOrFail(session, number, failed, options, work)
+    await settle(session)
+    return { version, interrupted, failed }
+  })
+}
+
+/** Finishes or takes back what earlier runs left of their schema changes; see {@link settleSchema}. */
+export async function settle({ engine, ledger }: Pick<Session, 'engine' | 'ledger'>): Promise<void> {
+  if (engine.capabilities.transactionalDdl) return
+  const committed = new Set(
+    (await ledger.versions()).filter((entry) => entry.status === 'committed').map((entry) => entry.number)
+  )
+  await settleSchema(engine, ledger, (number) => committed.has(number))
+}
+
+async function makeOrFail(
+  session: Session,
+  number: number,
+  failed: FailedRowSpool,
+  options: RunOptions,
+  work: (run: Run) => Promise<TableReport[]>
+): Promise<Version> {
   const { engine, ledger } = session
-  const failed = new FailedRowSpool()
-  const { number, interrupted } = await ledger.begin(header, options.wait)
   try {
-    const version = await engine.transaction(options, async () => {
+    return await engine.transaction(options, async () => {
       await ledger.assertPending(number)
       const live = await readLiveState(engine, ledger)
       const run = new Run(engine, session, number, live, await engine.unsupportedTables(), failed)
@@ -155,27 +208,35 @@ export async function runVersion(
       await ledger.addFailedRows(number, failed.rows())
       return ledger.commit(number, { tables, anchor: run.anchor })
     })
-    return { version, interrupted, failed }
   } catch (error) {
-    await recordFailure(session, number, error, failed)
+    const settled = await recordFailure(session, number, error, failed)
+    // The connection was lost while the commit was being answered, and it had gone through.
+    if (settled?.status === 'committed') return settled
     throw error
   }
 }
 
 /** The error to tell is the one that failed the run; one met while noting it down must not hide it. */
-async function recordFailure(session: Session, number: number, error: unknown, failed: FailedRowSpool): Promise<void> {
-  if (error instanceof RowbackError && error.exit === ExitCode.conflict) {
-    // A conflict is a question to the user, not a run.
-    await session.ledger.withdraw(number)
-    return
-  }
+async function recordFailure(
+  session: Session,
+  number: number,
+  error: unknown,
+  failed: FailedRowSpool
+): Promise<Version | undefined> {
+  const { ledger } = session
   const message = error instanceof Error ? error.message : String(error)
   const tables = error instanceof RunAborted ? error.tables : []
   try {
-    await session.ledger.fail(number, message, tables, failed.rows())
+    const entry = await ledger.find(number)
+    if (entry?.status === 'committed') return entry
+    // A conflict is a question to the user, not a run.
+    if (error instanceof RowbackError && error.exit === ExitCode.conflict) await ledger.withdraw(number)
+    else await ledger.fail(number, message, tables, failed.rows())
+    await settle(session)
   } catch {
     // The entry stays `pending`; the next run marks it as interrupted.
   }
+  return undefined
 }
 
 /** A run that was given up by rule, with what it counted until then. */

@@ -25,7 +25,7 @@ let engine: Engine
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'rowback-quirks-'))
   path = join(folder, 'pets.db')
-  engine = openEngine(`sqlite:${path}`)
+  engine = await openEngine(`sqlite:${path}`)
 })
 
 afterEach(async () => {
@@ -764,22 +764,22 @@ describe('declared types', () => {
 describe('the file', () => {
   test('is made by the first write and not before', async () => {
     const fresh = join(folder, 'fresh.db')
-    const first = openEngine(`sqlite:${fresh}`)
+    const first = await openEngine(`sqlite:${fresh}`)
     expect(first.isNew).toBe(true)
     expect(await first.tables([])).toEqual([])
     await first.close()
     expect(existsSync(fresh)).toBe(false)
-    const second = openEngine(`sqlite:${fresh}`)
+    const second = await openEngine(`sqlite:${fresh}`)
     await second.run('CREATE TABLE t (id INTEGER PRIMARY KEY)')
     await second.close()
-    const third = openEngine(`sqlite:${fresh}`)
+    const third = await openEngine(`sqlite:${fresh}`)
     expect(third.isNew).toBe(false)
     expect(third.database).toBe('fresh.db')
     await third.close()
   })
 
   test('an absolute path may be written with two more slashes', async () => {
-    const other = openEngine(`sqlite://${join(folder, 'slashes.db')}`)
+    const other = await openEngine(`sqlite://${join(folder, 'slashes.db')}`)
     await other.run('CREATE TABLE t (id INTEGER PRIMARY KEY)')
     await other.close()
     expect(existsSync(join(folder, 'slashes.db'))).toBe(true)
@@ -789,15 +789,17 @@ describe('the file', () => {
     const text = join(folder, 'letter.db')
     await writeFile(text, 'Dear Sir or Madam, this is a letter and not a database at all. '.repeat(20))
     const before = await readFile(text)
-    expect(() => openEngine(`sqlite:${text}`)).toThrow(
+    await expect(openEngine(`sqlite:${text}`)).rejects.toThrow(
       expect.objectContaining({ code: 'target.not_database', exit: ExitCode.failed })
     )
     expect(await readFile(text)).toEqual(before)
   })
 
-  test('a folder, and a folder that is not there', () => {
-    expect(() => openEngine(`sqlite:${folder}`)).toThrow(expect.objectContaining({ code: 'target.unreachable' }))
-    expect(() => openEngine(`sqlite:${folder}/no/such.db`)).toThrow(
+  test('a folder, and a folder that is not there', async () => {
+    await expect(openEngine(`sqlite:${folder}`)).rejects.toThrow(
+      expect.objectContaining({ code: 'target.unreachable' })
+    )
+    await expect(openEngine(`sqlite:${folder}/no/such.db`)).rejects.toThrow(
       expect.objectContaining({ code: 'target.unreachable' })
     )
   })
@@ -851,7 +853,7 @@ describe('the file', () => {
   })
 
   test('a read-only query of :memory: sees the rows that are there', async () => {
-    const memory = openEngine('sqlite::memory:')
+    const memory = await openEngine('sqlite::memory:')
     await memory.run('CREATE TABLE t (id INTEGER PRIMARY KEY)')
     await memory.run('INSERT INTO t VALUES (4)')
     expect((await memory.readOnlyQuery('SELECT id FROM t')).rows).toEqual([[4n]])

@@ -13,9 +13,9 @@ const sqlite: EngineHost = {
     const folder = await mkdtemp(join(tmpdir(), 'rowback-sqlite-'))
     const url = `sqlite:${join(folder, 'pets.db')}`
     return {
-      engine: openEngine(url),
+      engine: await openEngine(url),
       url,
-      reopen: async () => openEngine(url),
+      reopen: () => openEngine(url),
       remove: () => rm(folder, { recursive: true })
     }
   },

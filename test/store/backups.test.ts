@@ -65,7 +65,7 @@ async function objects(): Promise<string[]> {
 describe('a full backup', () => {
   /** The rows as they are, in canonical lines. */
   async function liveLines(): Promise<Map<string, string[]>> {
-    const engine = openEngine(`sqlite:${place.at('shop.db')}`)
+    const engine = await openEngine(`sqlite:${place.at('shop.db')}`)
     const lines = new Map<string, string[]>()
     for (const table of await engine.tables([])) {
       const own: string[] = []

@@ -205,7 +205,7 @@ export function writeTests(host: EngineHost, bench: Bench): void {
           [2n, 'Bello', 5n]
         ])
         await engine.dropTable('dogs')
-        if (tracked) await engine.dropTable('history_dogs')
+        if (tracked) await engine.run(`DROP TABLE ${engine.controlTable('history_dogs')}`)
       }
     })
 
@@ -217,7 +217,7 @@ export function writeTests(host: EngineHost, bench: Bench): void {
         expect([result.counts, result.asked]).toEqual([counts({ updated: 1 }), 1])
         expect(await engine.countRows('dogs')).toBe(3)
         await engine.dropTable('dogs')
-        if (tracked) await engine.dropTable('history_dogs')
+        if (tracked) await engine.run(`DROP TABLE ${engine.controlTable('history_dogs')}`)
       }
     })
 
@@ -311,7 +311,8 @@ export function writeTests(host: EngineHost, bench: Bench): void {
     test('a unique value that another row has is duplicate_key, by column', async () => {
       await begin()
       await engine.run(`CREATE UNIQUE INDEX dogs_name ON ${q('dogs')} (name)`)
-      const result = await write(table, {
+      const bookkeeping = tracking ? [{ table: 'dogs', history: tracking.history, ddl: table.ddl }] : []
+      const result = await write(await tableOf(engine, 'dogs', bookkeeping), {
         mode: 'upsert',
         rows: [
           [1, 'Luna', 3],
@@ -434,7 +435,10 @@ export function writeTests(host: EngineHost, bench: Bench): void {
   describe('what tracking writes', () => {
     const live = () => select(engine, `SELECT id, age, version_id FROM ${q('dogs')} ORDER BY id`)
     const history = () =>
-      select(engine, `SELECT id, age, version_id, superseded_by FROM ${q('history_dogs')} ORDER BY id, version_id`)
+      select(
+        engine,
+        `SELECT id, age, version_id, superseded_by FROM ${engine.controlTable('history_dogs')} ORDER BY id, version_id`
+      )
 
     test('rows that were there are of version 0 and have no history', async () => {
       await track(await threeDogs())

@@ -45,6 +45,8 @@ export function inspectTable(read: Read, entry: TableEntry, foreignKeys: Foreign
     order,
     hiddenOrder: !entry.withoutRowid && alias === null && order !== null,
     collations: Object.fromEntries([...collationsOf(read, name)].filter(([, collation]) => collation !== 'BINARY')),
+    storage: null,
+    atomic: true,
     foreignKeys: foreignKeys.filter((key) => key.table === name),
     referencedBy: foreignKeys.filter((key) => key.parentTable.toLowerCase() === name.toLowerCase()),
     triggers: read("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ? ORDER BY name", name).map(

@@ -4,17 +4,12 @@ import type { WriteCounts } from '../../model/change.ts'
 import { noCounts } from '../../model/change.ts'
 import type { Table } from '../../model/table.ts'
 import type { Value } from '../../model/value.ts'
-import { display } from '../../model/value.ts'
 import type { Refusal, TypedRow, WriteRequest } from '../engine.ts'
+import { KeyRefusals, MOST_POSTPONED, SAMPLED, waitingCodes } from '../refusals.ts'
 import { refusalOf } from './errors.ts'
 import { IgnoredByTrigger, RowStatements } from './row-statements.ts'
 import { SeenKeys } from './seen-keys.ts'
 import { quote } from './sql-text.ts'
-
-/** Rows that wait for others of the same table; beyond this many they fail at once. */
-const MOST_POSTPONED = 100_000
-/** So many inserts are told of, for a sample; updates and deletes are fewer, and all told of. */
-const SAMPLED = 100
 
 /**
  * Writes a source's rows one by one: read the row that is there, compare, write what differs. In-process that is
@@ -25,7 +20,7 @@ export class RowWriter<R extends TypedRow> {
   readonly #db: DatabaseSync
   readonly #request: WriteRequest<R>
   readonly #counts: WriteCounts = noCounts()
-  readonly #key: readonly string[]
+  readonly #refusals: KeyRefusals
   readonly #keyAt: number[]
   /** For which refusals a later row of the same source may clear the way. */
   readonly #mayWait: ReadonlySet<Refusal['code']>
@@ -38,8 +33,8 @@ export class RowWriter<R extends TypedRow> {
     const { table, key, mode } = request
     this.#db = db
     this.#request = request
-    this.#key = key ?? []
-    this.#keyAt = this.#key.map((name) => request.columns.indexOf(name))
+    this.#refusals = new KeyRefusals(key ?? [])
+    this.#keyAt = (key ?? []).map((name) => request.columns.indexOf(name))
     this.#mayWait = waitingCodes(table)
     const plain = request as unknown as WriteRequest<TypedRow>
     this.#statements = new RowStatements(db, plain)
@@ -67,7 +62,7 @@ export class RowWriter<R extends TypedRow> {
   #isFirstOfItsKey(row: R): boolean {
     const first = this.#seen?.take(this.#keyOf(row), row.line) ?? null
     if (first === null) return true
-    this.#refuseKey(row, 'duplicate_key', `the key ${this.#keyText(row)} already stands on line ${first} of the source`)
+    this.#request.onRefused(row, this.#refusals.repeated(this.#keyOf(row), first))
     return false
   }
 
@@ -101,10 +96,10 @@ export class RowWriter<R extends TypedRow> {
     const key = this.#keyOf(row)
     const found = this.#statements.find(key)
     if (!found) {
-      if (mode === 'update' || mode === 'delete') this.#refuseKey(row, 'not_found', `no row has ${this.#keyText(row)}`)
+      if (mode === 'update' || mode === 'delete') this.#request.onRefused(row, this.#refusals.notFound(key))
       else this.#insertRow(row)
     } else if (mode === 'insert') {
-      this.#refuseKey(row, 'duplicate_key', `a row with ${this.#keyText(row)} is there already`)
+      this.#request.onRefused(row, this.#refusals.alreadyThere(key))
     } else if (mode === 'delete') {
       this.#statements.delete(key)
       this.#counts.deleted++
@@ -145,9 +140,7 @@ export class RowWriter<R extends TypedRow> {
         this.#counts.deleted += this.#statements.delete(key)
         this.#request.onChange({ key, before: before.slice(0, this.#request.columns.length), after: null })
       } catch (error) {
-        const refusal = refusalFor(error)
-        const what = `${keyText(this.#key, key)} is not in the source and could not be deleted`
-        this.#request.onRefused(null, { ...refusal, reason: `${what}: ${refusal.reason}` })
+        this.#request.onRefused(null, this.#refusals.kept(key, refusalFor(error)))
       }
     }
   }
@@ -160,28 +153,9 @@ export class RowWriter<R extends TypedRow> {
     } else this.#request.onRefused(row, refusal)
   }
 
-  #refuseKey(row: R, code: Refusal['code'], reason: string): void {
-    this.#request.onRefused(row, { column: this.#key.length === 1 ? (this.#key[0] ?? null) : null, code, reason })
-  }
-
   #keyOf(row: R): Value[] {
     return this.#keyAt.map((at) => row.values[at] ?? null)
   }
-
-  #keyText(row: R): string {
-    return keyText(this.#key, this.#keyOf(row))
-  }
-}
-
-function waitingCodes(table: Table): ReadonlySet<Refusal['code']> {
-  const codes: Refusal['code'][] = []
-  if (table.foreignKeys.some((foreign) => sameName(foreign.parentTable, table.name))) codes.push('foreign_key')
-  if (table.uniqueKeys.length > 1) codes.push('duplicate_key')
-  return new Set(codes)
-}
-
-function keyText(names: readonly string[], key: readonly Value[]): string {
-  return names.map((name, i) => `${name} = ${display(key[i] ?? null)}`).join(', ')
 }
 
 /** @throws the error itself when it is not about one row */
@@ -210,10 +184,6 @@ function isEmpty(db: DatabaseSync, table: string): boolean {
 
 function clear(db: DatabaseSync, table: string): number {
   return Number(db.prepare(`DELETE FROM ${quote(table)}`).run().changes)
-}
-
-function sameName(a: string, b: string): boolean {
-  return a.toLowerCase() === b.toLowerCase()
 }
 
 function rolledBack(table: Table, row: TypedRow, refusal: Refusal): RowbackError {

@@ -4,7 +4,7 @@ import type { StatementSync } from 'node:sqlite'
 import { DatabaseSync } from 'node:sqlite'
 import { RowbackError } from '../../errors.ts'
 import type { RowChange, WriteCounts } from '../../model/change.ts'
-import type { Column, ColumnType, Table } from '../../model/table.ts'
+import type { Column, ColumnType, Table, TableDefinition } from '../../model/table.ts'
 import { imageColumns, writableColumns } from '../../model/table.ts'
 import type { Row, Value } from '../../model/value.ts'
 import { RawText } from '../../model/value.ts'
@@ -12,6 +12,7 @@ import type {
   Bookkeeping,
   QueryResult,
   RowRange,
+  SeenValues,
   Tracking,
   TransactionOptions,
   TypedRow,
@@ -134,6 +135,16 @@ export class SqliteEngine extends SqlEngine {
     })
   }
 
+  /** Other writers wait for the transaction itself. */
+  async exclusively<T>(_wait: number, work: () => Promise<T>): Promise<T> {
+    return work()
+  }
+
+  async createScratchTable(definition: TableDefinition): Promise<Table> {
+    await this.createTable(definition)
+    return (await this.tables([])).find((table) => table.name === definition.name) as Table
+  }
+
   async tables(bookkeeping: Bookkeeping[]): Promise<Table[]> {
     return this.#translated(() => {
       const hidden = new Set<string>([...CONTROL_TABLES, ...bookkeeping.map((entry) => entry.history)])
@@ -153,8 +164,8 @@ export class SqliteEngine extends SqlEngine {
     return virtualTables((sql, ...parameters) => this.#read(sql, ...parameters))
   }
 
-  declare(type: ColumnType, inferred = false): string {
-    return declaredType(type, inferred)
+  declare(type: ColumnType, seen?: SeenValues): string {
+    return declaredType(type, seen !== undefined)
   }
 
   adapter(column: Column): ((value: Value) => Value | Unholdable) | null {
@@ -200,6 +211,11 @@ export class SqliteEngine extends SqlEngine {
     } catch (error) {
       throw translate(error, this.database)
     }
+  }
+
+  /** They are taken out inside the transaction. */
+  async liftTriggers(): Promise<string[]> {
+    return []
   }
 
   async applyChanges(

@@ -1,0 +1,202 @@
+import { Readable } from 'node:stream'
+import type { ConnectionOptions, Connection as Driver, FieldPacket, ResultSetHeader } from 'mysql2'
+import { createConnection } from 'mysql2'
+import { isLost } from './errors.ts'
+
+/** A row as the server sent it: bytes, or null. */
+export type RawRow = (Buffer | null)[]
+
+/** What the protocol says of a result's column. */
+export interface Field {
+  name: string
+  /** https://dev.mysql.com/doc/dev/mysql-server/latest/field__types_8h.html */
+  columnType: number
+  /** 63 is binary. */
+  characterSet: number
+}
+
+export interface RawResult {
+  fields: Field[]
+  rows: RawRow[]
+}
+
+export interface Outcome {
+  /** Rows that were written; an UPDATE counts the rows that it found. */
+  affected: number
+  warnings: number
+}
+
+const BATCH = 1000
+const CONNECT_TIMEOUT_MS = 15_000
+/** Statements of the session; zero dates and what older modes let in must be readable and restorable. */
+const SESSION = `SET NAMES utf8mb4, time_zone = '+00:00', autocommit = 1,
+  sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION',
+  net_read_timeout = 3600, net_write_timeout = 3600, max_error_count = 1000`
+
+/** One session with exact bytes: nothing is decoded by the driver. */
+export class Connection {
+  readonly #driver: Driver
+  #lost = false
+  #streaming = false
+
+  private constructor(driver: Driver) {
+    this.#driver = driver
+    driver.on('error', (error) => {
+      if (isLost(error)) this.#lost = true
+    })
+  }
+
+  /** @throws the driver's error when there is no way in */
+  static async open(options: ConnectionOptions): Promise<Connection> {
+    const driver = createConnection({
+      ...options,
+      charset: 'UTF8MB4_GENERAL_CI',
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      rowsAsArray: true,
+      typeCast: false,
+      multipleStatements: false,
+      // It would be kept in the sql_mode of triggers that are put back.
+      flags: ['-IGNORE_SPACE']
+    })
+    await new Promise<void>((resolve, reject) => {
+      driver.connect((error) => (error ? reject(error) : resolve()))
+    })
+    const connection = new Connection(driver)
+    await connection.execute(SESSION)
+    return connection
+  }
+
+  /** The session ended by itself; the server has aborted its transaction. */
+  get lost(): boolean {
+    return this.#lost
+  }
+
+  async close(): Promise<void> {
+    if (this.#lost) this.#driver.destroy()
+    else await new Promise<void>((resolve) => this.#driver.end(() => resolve()))
+  }
+
+  /** Runs a statement that gives no rows. */
+  async execute(sql: string): Promise<Outcome> {
+    const { header } = await this.#send(sql)
+    return { affected: header?.affectedRows ?? 0, warnings: header?.warningStatus ?? 0 }
+  }
+
+  async read(sql: string): Promise<RawResult> {
+    const { fields, rows } = await this.#send(sql)
+    return { fields, rows }
+  }
+
+  /** Runs a `LOAD DATA LOCAL INFILE` statement with these bytes for the file. */
+  async load(sql: string, bytes: readonly Buffer[]): Promise<Outcome> {
+    const { header } = await this.#send(sql, () => Readable.from(bytes, { objectMode: false }))
+    return { affected: header?.affectedRows ?? 0, warnings: header?.warningStatus ?? 0 }
+  }
+
+  #send(
+    sql: string,
+    infileStreamFactory?: () => Readable
+  ): Promise<{ header: ResultSetHeader | null; fields: Field[]; rows: RawRow[] }> {
+    // The driver would let it wait for a stream that may wait for it.
+    if (this.#streaming) throw new Error(`a statement was sent while rows are streamed: ${sql.slice(0, 80)}`)
+    return new Promise((resolve, reject) => {
+      this.#driver.query({ sql, ...(infileStreamFactory && { infileStreamFactory }) }, (error, result, fields) => {
+        if (error) reject(this.#noted(error))
+        else if (fields === undefined) resolve({ header: result as ResultSetHeader, fields: [], rows: [] })
+        else
+          resolve({
+            header: null,
+            fields: fields as FieldPacket[] as unknown as Field[],
+            rows: result as unknown as RawRow[]
+          })
+      })
+    })
+  }
+
+  /** Streams a query's rows in batches; nothing else can be sent meanwhile. The rest is read and dropped when left early. */
+  async *stream(sql: string): AsyncIterable<RawResult> {
+    if (this.#streaming) throw new Error('rows are streamed already')
+    this.#streaming = true
+    const flow = new RowFlow(this.#driver, sql)
+    try {
+      yield* flow.batches()
+    } catch (error) {
+      throw this.#noted(error)
+    } finally {
+      await flow.drain()
+      this.#streaming = false
+    }
+  }
+
+  #noted(error: unknown): unknown {
+    if (isLost(error)) this.#lost = true
+    return error
+  }
+}
+
+/** The rows of one query on their way; the socket is paused while the reader lags behind. */
+class RowFlow {
+  readonly #driver: Driver
+  #fields: Field[] = []
+  #rows: RawRow[] = []
+  #ended = false
+  #error: unknown = null
+  #dropping = false
+  #paused = false
+  #wake: (() => void) | null = null
+
+  constructor(driver: Driver, sql: string) {
+    this.#driver = driver
+    const query = driver.query({ sql })
+    query.on('fields', (fields: unknown) => {
+      this.#fields = fields as Field[]
+    })
+    query.on('result', (row: unknown) => this.#take(row as RawRow))
+    query.on('error', (error) => this.#finish(error))
+    query.on('end', () => this.#finish(null))
+  }
+
+  #take(row: RawRow): void {
+    if (this.#dropping) return
+    this.#rows.push(row)
+    if (this.#rows.length < BATCH) return
+    if (!this.#paused && this.#rows.length >= 4 * BATCH) {
+      this.#paused = true
+      this.#driver.pause()
+    }
+    this.#wake?.()
+  }
+
+  #finish(error: unknown): void {
+    this.#error ??= error
+    this.#ended = true
+    this.#wake?.()
+  }
+
+  async *batches(): AsyncIterable<RawResult> {
+    for (;;) {
+      if (this.#rows.length < BATCH && !this.#ended) await this.#more()
+      if (this.#error) throw this.#error
+      const rows = this.#rows
+      this.#rows = []
+      if (rows.length > 0) yield { fields: this.#fields, rows }
+      else if (this.#ended) return
+    }
+  }
+
+  async drain(): Promise<void> {
+    this.#dropping = true
+    while (!this.#ended) await this.#more()
+  }
+
+  async #more(): Promise<void> {
+    if (this.#paused) {
+      this.#paused = false
+      this.#driver.resume()
+    }
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+    this.#wake = null
+  }
+}

@@ -1,0 +1,63 @@
+import type { Table } from '../../model/table.ts'
+import type { TypedRow } from '../engine.ts'
+import type { MysqlColumn } from './columns.ts'
+import { refusalOf } from './errors.ts'
+import { LOAD_FORMAT, LoadText, loadTargets } from './load-text.ts'
+import { list, literal, quote } from './sql-text.ts'
+import { insertTuples } from './stage.ts'
+import type { Statements } from './statements.ts'
+import { allOrNothing } from './statements.ts'
+
+/** Loads rows that can only be new straight into their table, chunk by chunk, each whole or not at all. */
+export class FastPath {
+  readonly #statements: Statements
+  readonly #table: string
+  readonly #columns: readonly MysqlColumn[]
+  readonly #fixed: readonly (readonly [name: string, sql: string])[]
+
+  /** @param fixed further columns with SQL for their value */
+  constructor(
+    statements: Statements,
+    table: Table,
+    columns: readonly MysqlColumn[],
+    fixed: readonly (readonly [name: string, sql: string])[]
+  ) {
+    this.#statements = statements
+    this.#table = quote(table.name)
+    this.#columns = columns
+    this.#fixed = fixed
+  }
+
+  /** @returns whether every row went in as it is; if not, none did */
+  async write(rows: ReadonlyMap<number, TypedRow>): Promise<boolean> {
+    try {
+      await allOrNothing(this.#statements, () =>
+        this.#statements.product.localInfile ? this.#load(rows) : this.#insert(rows)
+      )
+      return true
+    } catch (error) {
+      if (error instanceof NotWhole || refusalOf(error)) return false
+      throw error
+    }
+  }
+
+  /** `LOAD DATA LOCAL` makes warnings of errors: only the count of rows and no warning at all prove it whole. */
+  async #load(rows: ReadonlyMap<number, TypedRow>): Promise<void> {
+    const text = new LoadText()
+    for (const row of rows.values()) text.add(row.values)
+    const { affected, warnings } = await this.#statements.load(
+      `LOAD DATA LOCAL INFILE 'rowback' INTO TABLE ${this.#table} ${LOAD_FORMAT} ${loadTargets(this.#columns, [], this.#fixed)}`,
+      text.end()
+    )
+    if (affected !== rows.size || warnings > 0) throw new NotWhole()
+  }
+
+  async #insert(rows: ReadonlyMap<number, TypedRow>): Promise<void> {
+    const names = [...this.#columns.map((column) => column.name), ...this.#fixed.map(([name]) => name)]
+    const fixed = this.#fixed.map(([, sql]) => `, ${sql}`).join('')
+    const tuples = rows.values().map((row) => `(${row.values.map((value) => literal(value)).join(', ')}${fixed})`)
+    await insertTuples(this.#statements, `INSERT INTO ${this.#table} (${list(names)}) VALUES `, tuples)
+  }
+}
+
+class NotWhole extends Error {}

@@ -1,0 +1,95 @@
+import type { Value } from '../../model/value.ts'
+import { RawText } from '../../model/value.ts'
+import type { MysqlColumn } from './columns.ts'
+import { isBytes } from './columns.ts'
+import { quote } from './sql-text.ts'
+
+/** Bytes of one piece of a file that is being loaded; pieces are packets on the wire. */
+const PIECE = 1 << 18
+const NEEDS_ESCAPE = /[\\\t\n\0]/
+const ESCAPES: Record<string, string> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\0': '\\0' }
+
+/** The part of `LOAD DATA` that says how {@link LoadText} is to be read. */
+export const LOAD_FORMAT =
+  "CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n'"
+
+/** Rows as `LOAD DATA` reads them: tabs between cells, backslash before what would mislead, `\N` for NULL. */
+export class LoadText {
+  readonly #pieces: Buffer[] = []
+  #text = ''
+
+  add(values: readonly Value[]): void {
+    for (let i = 0; i < values.length; i++) {
+      if (i > 0) this.#text += '\t'
+      this.#text += encodeCell(values[i] as Value)
+    }
+    this.#endLine()
+  }
+
+  /** Adds a row with its number and line before its values. */
+  addNumbered(number: number, line: number, values: readonly Value[]): void {
+    this.#text += `${number}\t${line}`
+    for (let i = 0; i < values.length; i++) this.#text += `\t${encodeCell(values[i] as Value)}`
+    this.#endLine()
+  }
+
+  #endLine(): void {
+    this.#text += '\n'
+    if (this.#text.length >= PIECE) this.#cut()
+  }
+
+  #cut(): void {
+    if (this.#text !== '') this.#pieces.push(Buffer.from(this.#text))
+    this.#text = ''
+  }
+
+  end(): Buffer[] {
+    this.#cut()
+    return this.#pieces
+  }
+}
+
+function encodeCell(value: Value): string {
+  switch (typeof value) {
+    case 'string':
+      return NEEDS_ESCAPE.test(value) ? value.replace(/[\\\t\n\0]/g, (sign) => ESCAPES[sign] as string) : value
+    case 'number':
+      return Object.is(value, -0) ? '-0' : String(value)
+    case 'bigint':
+      return value.toString()
+    default:
+      if (value === null) return '\\N'
+      if (value instanceof RawText) throw new Error('text that is no text cannot be loaded as text')
+      return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')
+  }
+}
+
+/** Whether a value of this column can stand in {@link LoadText}; numbers that stand for ENUM or SET cannot. */
+export function isLoadable(column: MysqlColumn, value: Value): boolean {
+  if (value instanceof RawText) return false
+  return typeof value !== 'bigint' || (column.dataType !== 'enum' && column.dataType !== 'set')
+}
+
+/**
+ * The columns of a `LOAD DATA` statement and what is made of cells that do not go in as they are.
+ * @param fixed further columns with SQL for their value
+ */
+export function loadTargets(
+  columns: readonly MysqlColumn[],
+  before: readonly string[],
+  fixed: readonly (readonly [name: string, sql: string])[]
+): string {
+  const targets = [...before.map(quote)]
+  const sets = fixed.map(([name, sql]) => `${quote(name)} = ${sql}`)
+  for (const [i, column] of columns.entries()) {
+    const made = madeOf(column, `@rowback_${i}`)
+    targets.push(made === null ? quote(column.name) : `@rowback_${i}`)
+    if (made !== null) sets.push(`${quote(column.name)} = ${made}`)
+  }
+  return `(${targets.join(', ')})${sets.length > 0 ? ` SET ${sets.join(', ')}` : ''}`
+}
+
+function madeOf(column: MysqlColumn, variable: string): string | null {
+  if (isBytes(column)) return `UNHEX(${variable})`
+  return column.dataType === 'bit' ? `CAST(${variable} AS UNSIGNED)` : null
+}

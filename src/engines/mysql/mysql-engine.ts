@@ -1,0 +1,508 @@
+import { createHash } from 'node:crypto'
+import { ExitCode, RowbackError } from '../../errors.ts'
+import type { RowChange, WriteCounts } from '../../model/change.ts'
+import type { Column, ColumnType, Table, TableDefinition } from '../../model/table.ts'
+import { imageColumns, writableColumns } from '../../model/table.ts'
+import type { Row, Value } from '../../model/value.ts'
+import type {
+  Bookkeeping,
+  Capabilities,
+  QueryResult,
+  RowRange,
+  SeenValues,
+  Tracking,
+  TransactionOptions,
+  TypedRow,
+  Unholdable,
+  WriteRequest
+} from '../engine.ts'
+import { CONTROL_TABLES, SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
+import { SqlEngine } from '../sql-engine.ts'
+import { adapterFor } from './adapt.ts'
+import { Catalogue, columnShown, temporaryShape } from './catalogue.ts'
+import { applyChanges } from './change-writer.ts'
+import type { MysqlColumn } from './columns.ts'
+import { readExpression, sameCell } from './columns.ts'
+import { Connection } from './connection.ts'
+import { declaredType, SHORT_TEXT } from './declare.ts'
+import { decodeRows } from './decode.ts'
+import { translate } from './errors.ts'
+import { findViolations } from './foreign-keys.ts'
+import type { Product } from './product.ts'
+import { PRODUCT_VARIABLES, readProduct } from './product.ts'
+import { rangeCondition } from './range.ts'
+import { SetWriter } from './set-writer.ts'
+import { bind, list, quote } from './sql-text.ts'
+import { bareDefinition } from './stage.ts'
+import type { Statements } from './statements.ts'
+import type { MysqlTarget } from './target.ts'
+import { parseTarget } from './target.ts'
+
+/** Statements that commit what is open: https://dev.mysql.com/doc/refman/8.4/en/implicit-commit.html */
+const COMMITS = /^\s*(CREATE(?!\s+TEMPORARY\b)|ALTER|DROP(?!\s+TEMPORARY\b)|RENAME|TRUNCATE)\b/i
+const WRITES = /^\s*(INSERT|UPDATE|DELETE|REPLACE|LOAD)\b/i
+const READS =
+  /^(\s|--[^\n]*(\n|$)|#[^\n]*(\n|$)|\/\*(?!!)[\s\S]*?\*\/|\()*(SELECT|WITH|VALUES|TABLE|SHOW|DESCRIBE|DESC|EXPLAIN)\b/i
+const CREATES_TRIGGER = /^CREATE\s+(DEFINER\s*=\s*\S+\s+)?TRIGGER\b/i
+/** So many long VARCHARs would make a row longer than the 65,535 bytes that a server allows. */
+const MOST_VARCHARS = 30
+const RELOCK_MS = 10_000
+
+/** MySQL, MariaDB and what speaks like them: one session; bookkeeping stands in a schema beside the data. */
+export class MysqlEngine extends SqlEngine {
+  readonly name = 'mysql'
+  readonly product: string
+  readonly database: string
+  readonly isNew = false
+  readonly capabilities: Capabilities
+  protected readonly nullSafeEqual = '<=>'
+  protected override readonly controlOptions = ' ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin'
+  readonly #target: MysqlTarget
+  readonly #server: Product
+  readonly #controlSchema: string
+  #connection: Connection
+  #lockDepth = 0
+  /** Of the lock that is held. */
+  #lockName: string | null = null
+  /** Temporary tables of a rehearsal. */
+  #scratch: string[] = []
+  #inTransaction = false
+  /** Rows were written in the open transaction: a statement that commits would leave half a version. */
+  #hasWritten = false
+
+  private constructor(target: MysqlTarget, connection: Connection, server: Product) {
+    super()
+    this.#target = target
+    this.#connection = connection
+    this.#server = server
+    this.database = target.database
+    this.product = server.name
+    this.capabilities = { transactionalDdl: false, invisibleColumns: server.invisibleColumns }
+    this.#controlSchema = target.sameSchema ? target.database : `${target.database}_rowback`
+  }
+
+  /**
+   * @param url `mysql://user:password@host:port/database`
+   * @throws RowbackError `target.invalid`, `target.unreachable`, `target.denied` or `target.missing`
+   */
+  static async open(url: string): Promise<MysqlEngine> {
+    const target = parseTarget(url)
+    try {
+      const connection = await connect(target)
+      const server = readProduct(await readVariables(connection))
+      return new MysqlEngine(target, connection, server)
+    } catch (error) {
+      throw translate(error, target.database)
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#connection.close()
+  }
+
+  async run(sql: string, parameters: Value[] = []): Promise<number> {
+    return (await this.#execute(bind(sql, parameters))).affected
+  }
+
+  async query(sql: string, parameters: Value[] = []): Promise<QueryResult> {
+    return this.#translated(async () => {
+      const result = await this.#alive().then((connection) => connection.read(bind(sql, parameters)))
+      return { columns: result.fields.map((field) => field.name), rows: decodeRows(result) }
+    })
+  }
+
+  async readOnlyQuery(sql: string): Promise<QueryResult> {
+    if (!READS.test(sql) || /\bINTO\s+(OUTFILE|DUMPFILE|@)/i.test(sql)) throw onlyReads()
+    return this.#translated(async () => {
+      const connection = await this.#alive()
+      await connection.execute('START TRANSACTION READ ONLY')
+      try {
+        const result = await connection.read(sql)
+        return { columns: result.fields.map((field) => field.name), rows: decodeRows(result) }
+      } finally {
+        if (!connection.lost) await connection.execute('ROLLBACK')
+      }
+    })
+  }
+
+  quote(identifier: string): string {
+    return quote(identifier)
+  }
+
+  controlTable(name: string): string {
+    return `${quote(this.#controlSchema)}.${quote(name)}`
+  }
+
+  async hasControlTable(name: string): Promise<boolean> {
+    const rows = await this.#read(
+      'SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND TABLE_TYPE = ?',
+      [this.#controlSchema, name, 'BASE TABLE']
+    )
+    return rows.length > 0
+  }
+
+  override async createControlTable(...definition: Parameters<SqlEngine['createControlTable']>): Promise<void> {
+    await this.#makeControlSchema()
+    await super.createControlTable(...definition)
+  }
+
+  async #makeControlSchema(): Promise<void> {
+    if (this.#target.sameSchema) return
+    const rows = await this.#read('SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?', [
+      this.#controlSchema
+    ])
+    if (rows.length > 0) return
+    try {
+      await this.run(`CREATE DATABASE IF NOT EXISTS ${quote(this.#controlSchema)} CHARACTER SET utf8mb4`)
+    } catch (error) {
+      throw new RowbackError({
+        code: 'privilege.missing',
+        message: `The bookkeeping of ${this.database} belongs into the schema ${this.#controlSchema}, which this user may not make (${(error as Error).message}).`,
+        hint: `Make it and grant it (docs/engines.md), or keep the bookkeeping among the data: add control=same-schema to the target URL.`,
+        cause: error
+      })
+    }
+  }
+
+  async exclusively<T>(wait: number, work: () => Promise<T>): Promise<T> {
+    if (this.#lockDepth > 0 || this.#inTransaction) return work()
+    const name = `rowback:${createHash('sha256').update(this.#controlSchema).digest('hex').slice(0, 40)}`
+    await this.#lock(name, wait)
+    this.#lockDepth++
+    this.#lockName = name
+    try {
+      return await work()
+    } finally {
+      this.#lockDepth--
+      this.#lockName = null
+      if (!this.#connection.lost) await this.#read('SELECT RELEASE_LOCK(?)', [name])
+    }
+  }
+
+  /** GET_LOCK answers 1, 0 when another holds it, and NULL when something went wrong. */
+  async #lock(name: string, wait: number): Promise<void> {
+    const [row] = await this.#read('SELECT GET_LOCK(?, ?)', [name, BigInt(Math.ceil(wait / 1000))])
+    if (row?.[0] === 1n) return
+    throw new RowbackError({
+      code: 'locked',
+      message:
+        row?.[0] === 0n
+          ? `Another migration is at work on ${this.database}.`
+          : `The server gave no answer about the lock of ${this.database}.`,
+      hint: 'Try again when it has finished, or wait for it with --wait SECONDS.',
+      exit: ExitCode.locked
+    })
+  }
+
+  async transaction<T>(options: TransactionOptions, work: () => Promise<T>): Promise<T> {
+    return this.exclusively(options.wait, async () => {
+      await this.#begin(options)
+      try {
+        const result = await work()
+        await this.#execute('COMMIT')
+        return result
+      } catch (error) {
+        await this.#rollback()
+        throw translate(error, this.database)
+      } finally {
+        await this.#end()
+      }
+    })
+  }
+
+  async #begin(options: TransactionOptions): Promise<void> {
+    const seconds = Math.max(1, Math.ceil(options.wait / 1000))
+    await this.#execute(
+      `SET autocommit = 0, foreign_key_checks = ${options.foreignKeys ? 1 : 0}, innodb_lock_wait_timeout = ${seconds}, lock_wait_timeout = ${seconds}`
+    )
+    await this.#execute('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ')
+    await this.#execute('START TRANSACTION WITH CONSISTENT SNAPSHOT')
+    this.#inTransaction = true
+    this.#hasWritten = false
+  }
+
+  async #rollback(): Promise<void> {
+    // On a lost connection the server does it.
+    if (!this.#connection.lost) await this.#connection.execute('ROLLBACK').catch(() => {})
+  }
+
+  async #end(): Promise<void> {
+    this.#inTransaction = false
+    if (this.#connection.lost) return
+    for (const name of this.#scratch.splice(0)) {
+      await this.#connection.execute(`DROP TEMPORARY TABLE IF EXISTS ${quote(name)}`).catch(() => {})
+    }
+    await this.#connection.execute('SET autocommit = 1, foreign_key_checks = 1').catch(() => {})
+  }
+
+  async tables(bookkeeping: Bookkeeping[]): Promise<Table[]> {
+    const hidden = this.#target.sameSchema
+      ? new Set<string>([...CONTROL_TABLES, ...bookkeeping.map((entry) => entry.history)])
+      : new Set<string>()
+    const tables = await this.#catalogue().tables((name) => hidden.has(name))
+    return tables.map((table) => {
+      const tracked = bookkeeping.find((entry) => entry.table === table.name)
+      if (!tracked) return table
+      return { ...table, columns: table.columns.filter((column) => column.name !== VERSION_COLUMN), ddl: tracked.ddl }
+    })
+  }
+
+  async unsupportedTables(): Promise<string[]> {
+    return this.#catalogue().unsupported()
+  }
+
+  override async historyShape(history: string): Promise<Table | undefined> {
+    return this.#catalogue(this.#controlSchema).shape(history)
+  }
+
+  #catalogue(schema = this.database): Catalogue {
+    return new Catalogue((sql, parameters) => this.#read(sql, parameters), schema, this.#server.family === 'mariadb')
+  }
+
+  declare(type: ColumnType, seen?: SeenValues): string {
+    return declaredType(type, seen)
+  }
+
+  adapter(column: Column): ((value: Value) => Value | Unholdable) | null {
+    // A column that is not made yet has no more than a type.
+    return 'dataType' in column ? adapterFor(column as MysqlColumn) : null
+  }
+
+  override async createTable(definition: TableDefinition): Promise<void> {
+    await this.#execute(this.#createStatement(definition, ''))
+  }
+
+  /** A temporary table: making it commits nothing, and no other session sees it. */
+  async createScratchTable(definition: TableDefinition): Promise<Table> {
+    await this.#execute(this.#createStatement(definition, ' TEMPORARY'))
+    this.#scratch.push(definition.name)
+    const rows = await this.#read(`SHOW FULL COLUMNS FROM ${quote(definition.name)}`)
+    const columns = rows.map(columnShown).filter((column) => column !== null)
+    return temporaryShape(definition.name, columns, definition.key)
+  }
+
+  #createStatement({ name, columns, key }: TableDefinition, kind: string): string {
+    const isCrowded = columns.length > MOST_VARCHARS
+    const lines = columns.map((column) => {
+      const declared = this.declare(column.type, column.seen)
+      const type = key?.includes(column.name)
+        ? keyType(declared)
+        : isCrowded && declared.startsWith('VARCHAR')
+          ? 'TEXT'
+          : declared
+      return `${quote(column.name)} ${type}${column.nullable ? ' NULL DEFAULT NULL' : ' NOT NULL'}`
+    })
+    if (key) lines.push(`PRIMARY KEY (${list(key)})`)
+    return `CREATE${kind} TABLE ${quote(name)} (\n  ${lines.join(',\n  ')}\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`
+  }
+
+  /** Whether other tables refer to it was asked before; after the commit nothing may stop it. */
+  override async dropTable(name: string): Promise<void> {
+    await this.#execute('SET foreign_key_checks = 0')
+    await super.dropTable(name)
+    if (!this.#inTransaction) await this.#execute('SET foreign_key_checks = 1')
+  }
+
+  override async stopTracking(table: Table | null, tracking: Tracking): Promise<void> {
+    const indexes = table
+      ? await this.#read(`SHOW INDEX FROM ${quote(table.name)} WHERE Key_name = 'rowback_version'`)
+      : []
+    if (table && indexes.length > 0)
+      await this.#execute(`ALTER TABLE ${quote(table.name)} DROP INDEX \`rowback_version\``)
+    await super.stopTracking(table, tracking)
+  }
+
+  async *readRows(table: Table, range: RowRange): AsyncIterable<Row[]> {
+    const names = imageColumns(table)
+    const columns = names.map((name) => table.columns.find((column) => column.name === name) as MysqlColumn)
+    // Without a key the rows still come in the same order while they stay the same.
+    const order = table.order ?? names
+    const where = rangeCondition(table, range)
+    const sql = `SELECT ${this.cellsOf(columns).join(', ')} FROM ${quote(table.name)} ${where} ORDER BY ${list(order)}`
+    yield* this.stream(sql, [], columns)
+  }
+
+  async writeRows<R extends TypedRow>(request: WriteRequest<R>): Promise<WriteCounts> {
+    this.#hasWritten = true
+    const history = request.tracking && this.historyOf(request.tracking)
+    const decode = (columns: readonly MysqlColumn[], alias: string, rest: string) =>
+      this.#readCells(columns, alias, rest)
+    return this.#translated(() => new SetWriter({ statements: this.#statements(), history, decode }, request).write())
+  }
+
+  async #readCells(columns: readonly MysqlColumn[], alias: string, rest: string): Promise<Row[]> {
+    const cells = columns.map((column) => readExpression(column, `${alias}.${quote(column.name)}`))
+    const result = await (await this.#alive()).read(`SELECT ${cells.map((cell) => cell.sql).join(', ')}${rest}`)
+    return decodeRows(
+      result,
+      cells.map((cell) => cell.decoder)
+    )
+  }
+
+  #statements(): Statements {
+    const connection = this.#connection
+    return {
+      product: this.#server,
+      execute: (sql) => connection.execute(sql),
+      read: async (sql) => decodeRows(await connection.read(sql)),
+      load: (sql, bytes) => connection.load(sql, bytes)
+    }
+  }
+
+  async liftTriggers(table: Table): Promise<string[]> {
+    for (const trigger of table.triggers) await this.#execute(`DROP TRIGGER IF EXISTS ${quote(trigger)}`)
+    return table.ddl.filter((statement) => CREATES_TRIGGER.test(statement))
+  }
+
+  async applyChanges(
+    table: Table,
+    changes: () => AsyncIterable<RowChange>,
+    version: number,
+    tracking: Tracking | null
+  ): Promise<void> {
+    this.#hasWritten = true
+    const history = tracking && this.historyOf(tracking)
+    await this.#translated(() => applyChanges(this.#statements(), table, changes, version, history))
+  }
+
+  async foreignKeyViolations(): Promise<string[]> {
+    const tables = await this.#catalogue().tables(() => false)
+    return findViolations(
+      (sql) => this.#read(sql),
+      tables.flatMap((table) => table.foreignKeys)
+    )
+  }
+
+  override async addVersionColumn(table: Table): Promise<void> {
+    await super.addVersionColumn(table)
+    await this.#execute(`ALTER TABLE ${quote(table.name)} ADD INDEX \`rowback_version\` (${quote(VERSION_COLUMN)})`)
+  }
+
+  override async startTracking(table: Table, tracking: Tracking): Promise<void> {
+    await this.#makeControlSchema()
+    await super.startTracking(table, tracking)
+    await this.#execute(
+      `ALTER TABLE ${this.historyOf(tracking)} ADD INDEX \`rowback_superseded\` (${quote(SUPERSEDED_COLUMN)})`
+    )
+  }
+
+  protected async *stream(sql: string, parameters: Value[], cells: readonly Column[]): AsyncIterable<Row[]> {
+    const decoders = cells.map((column) => readExpression(column as MysqlColumn, '').decoder)
+    try {
+      const connection = await this.#alive()
+      for await (const batch of connection.stream(bind(sql, parameters))) yield decodeRows(batch, decoders)
+    } catch (error) {
+      throw translate(error, this.database)
+    }
+  }
+
+  protected override cellsOf(columns: readonly Column[]): string[] {
+    return columns.map((column) => readExpression(column as MysqlColumn, quote(column.name)).sql)
+  }
+
+  protected override historyOf(tracking: Tracking): string {
+    return `${quote(this.#controlSchema)}.${quote(tracking.history)}`
+  }
+
+  protected override sameKey(table: Table, a: string, b: string): string {
+    // Only = lets the server look rows up one by one in a unique key.
+    return (table.key ?? []).map((name) => `${a}.${quote(name)} = ${b}.${quote(name)}`).join(' AND ')
+  }
+
+  protected override sameContent(table: Table, a: string, b: string): string {
+    return (writableColumns(table) as MysqlColumn[])
+      .map((column) => sameCell(column, `${a}.${quote(column.name)}`, `${b}.${quote(column.name)}`))
+      .join(' AND ')
+  }
+
+  /** Not asked here: what is the same depends on the column. */
+  protected sameCell(a: string, b: string): string {
+    return `${a} <=> ${b}`
+  }
+
+  protected historyColumns(table: Table): string[] {
+    const key = new Set(table.key)
+    return (writableColumns(table) as MysqlColumn[]).map((column) => {
+      const definition = bareDefinition(column)
+      return `${quote(column.name)} ${key.has(column.name) ? definition.replace(/ NULL DEFAULT NULL$/, ' NOT NULL') : definition}`
+    })
+  }
+
+  protected historyOptions(): string {
+    return ' ENGINE=InnoDB DEFAULT CHARSET=utf8mb4'
+  }
+
+  /** Triggers are lifted before the transaction, see {@link liftTriggers}: here it would commit. */
+  protected async withoutTriggers<T>(_table: Table, work: () => Promise<T>): Promise<T> {
+    return work()
+  }
+
+  async #execute(sql: string) {
+    if (this.#inTransaction) {
+      if (COMMITS.test(sql) && this.#hasWritten)
+        throw new Error(`this would commit half a version: ${sql.slice(0, 60)}`)
+      if (WRITES.test(sql) && !this.#isBookkeeping(sql)) this.#hasWritten = true
+    }
+    return this.#translated(async () => {
+      const outcome = await (await this.#alive()).execute(sql)
+      if (COMMITS.test(sql)) this.#hasWritten = false
+      return outcome
+    })
+  }
+
+  /** The ledger's own notes may be committed early: whoever settles a run knows what to make of them. */
+  #isBookkeeping(sql: string): boolean {
+    return sql.includes(`${quote(this.#controlSchema)}.\`rowback_`)
+  }
+
+  async #read(sql: string, parameters: Value[] = []): Promise<Row[]> {
+    return this.#translated(async () => decodeRows(await (await this.#alive()).read(bind(sql, parameters))))
+  }
+
+  /** The session; a new one where the old one was lost and nothing was open in it. */
+  async #alive(): Promise<Connection> {
+    if (this.#connection.lost && !this.#inTransaction) {
+      this.#connection = await connect(this.#target)
+      // The lock went with the session; the server may still be busy taking back what was open in it.
+      if (this.#lockName !== null) await this.#lock(this.#lockName, RELOCK_MS)
+    }
+    return this.#connection
+  }
+
+  async #translated<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw translate(error, this.database)
+    }
+  }
+}
+
+async function connect(target: MysqlTarget): Promise<Connection> {
+  const connection = await Connection.open(target.connection)
+  try {
+    await connection.execute(`USE ${quote(target.database)}`)
+    return connection
+  } catch (error) {
+    await connection.close()
+    throw error
+  }
+}
+
+async function readVariables(connection: Connection): Promise<Map<string, string>> {
+  const names = PRODUCT_VARIABLES.map((name) => `'${name}'`).join(', ')
+  const rows = decodeRows(await connection.read(`SHOW VARIABLES WHERE Variable_name IN (${names})`))
+  return new Map(rows.map(([name, value]) => [String(name).toLowerCase(), String(value)]))
+}
+
+/** A key needs a length. */
+function keyType(declared: string): string {
+  return /^(LONG)?TEXT$/.test(declared) ? `VARCHAR(${SHORT_TEXT * 2})` : declared
+}
+
+function onlyReads(): RowbackError {
+  return new RowbackError({
+    code: 'target.read_only',
+    message: 'Only what reads can be asked: SELECT, WITH, SHOW, DESCRIBE, EXPLAIN.'
+  })
+}

@@ -1,0 +1,99 @@
+import type { Value } from '../../model/value.ts'
+import type { MysqlColumn } from './columns.ts'
+import { list, literal, quote } from './sql-text.ts'
+import { bareDefinition, insertTuples, LINE, NUMBER, STAGE } from './stage.ts'
+import type { Statements } from './statements.ts'
+
+const SEEN = '`rowback_seen`'
+const ABSENT = '`rowback_absent`'
+/** Stands for the line of a row that failed before its key was used. */
+const ONLY_FAILED = 0
+
+/** The keys that a source had so far, in a temporary table: the server compares them in the table's own collations. */
+export class SeenKeys {
+  readonly #statements: Statements
+  readonly #key: readonly MysqlColumn[]
+  #made = false
+
+  constructor(statements: Statements, key: readonly MysqlColumn[]) {
+    this.#statements = statements
+    this.#key = key
+  }
+
+  get #names(): string[] {
+    return this.#key.map((column) => column.name)
+  }
+
+  async #make(): Promise<void> {
+    if (this.#made) return
+    this.#made = true
+    await this.close()
+    const columns = this.#key.map((column) => `${quote(column.name)} ${bareDefinition(column)}`)
+    await this.#statements.execute(
+      `CREATE TEMPORARY TABLE ${SEEN} (${columns.join(', ')}, ${LINE} BIGINT NOT NULL, KEY (${list(this.#names)})) ENGINE=InnoDB`
+    )
+  }
+
+  /** Takes keys of rows that failed: their rows of the table are not absent from the source. */
+  async keep(keys: readonly (readonly Value[])[]): Promise<void> {
+    if (keys.length === 0) return
+    await this.#make()
+    const tuples = keys.map((key) => `(${key.map((value) => literal(value)).join(', ')}, ${ONLY_FAILED})`)
+    await insertTuples(this.#statements, `INSERT INTO ${SEEN} VALUES `, tuples)
+  }
+
+  /**
+   * Finds staged rows whose key the source had before.
+   * @param lineOf gives the line of a staged row
+   * @returns by number, the first line that had the key
+   */
+  async repeated(lineOf: (number: number) => number): Promise<Map<number, number>> {
+    await this.#make()
+    const names = this.#names
+    // A key without a value tells no rows apart.
+    const whole = names.map((name) => `${quote(name)} IS NOT NULL`).join(' AND ')
+    const inChunk = await this.#statements.read(
+      `SELECT ${NUMBER}, first FROM (SELECT ${NUMBER}, MIN(${NUMBER}) OVER (PARTITION BY ${list(names)}) AS first ` +
+        `FROM ${STAGE} WHERE ${whole}) numbered WHERE first < ${NUMBER} ORDER BY ${NUMBER}`
+    )
+    const before = await this.#statements.read(
+      `SELECT s.${NUMBER}, MIN(k.${LINE}) FROM ${STAGE} s JOIN ${SEEN} k ON ${this.#sameKey('s', 'k')} ` +
+        `WHERE k.${LINE} > ${ONLY_FAILED} GROUP BY s.${NUMBER}`
+    )
+    const repeated = new Map(inChunk.map(([number, first]) => [Number(number), lineOf(Number(first))]))
+    for (const [number, line] of before) repeated.set(Number(number), Number(line))
+    return repeated
+  }
+
+  /** Takes the keys of all rows that are staged. */
+  async takeStaged(): Promise<void> {
+    await this.#make()
+    await this.#statements.execute(`INSERT INTO ${SEEN} SELECT ${list(this.#names)}, ${LINE} FROM ${STAGE}`)
+  }
+
+  /**
+   * Collects the keys of rows of the table that the source did not have.
+   * @returns where they stand, their numbers being 1 to `count`
+   */
+  async absent(table: string): Promise<{ place: string; count: number }> {
+    await this.#make()
+    await this.#statements.execute(`DROP TEMPORARY TABLE IF EXISTS ${ABSENT}`)
+    const columns = this.#key.map((column) => `${quote(column.name)} ${bareDefinition(column)}`)
+    await this.#statements.execute(
+      `CREATE TEMPORARY TABLE ${ABSENT} (${NUMBER} INT NOT NULL AUTO_INCREMENT PRIMARY KEY, ${columns.join(', ')}) ENGINE=InnoDB`
+    )
+    const { affected } = await this.#statements.execute(
+      `INSERT INTO ${ABSENT} (${list(this.#names)}) SELECT ${list(this.#names, 't')} FROM ${quote(table)} t ` +
+        `WHERE NOT EXISTS (SELECT 1 FROM ${SEEN} k WHERE ${this.#sameKey('k', 't')})`
+    )
+    return { place: ABSENT, count: affected }
+  }
+
+  #sameKey(a: string, b: string): string {
+    return this.#names.map((name) => `${a}.${quote(name)} = ${b}.${quote(name)}`).join(' AND ')
+  }
+
+  async close(): Promise<void> {
+    await this.#statements.execute(`DROP TEMPORARY TABLE IF EXISTS ${SEEN}, ${ABSENT}`)
+  }
+}

@@ -1,0 +1,476 @@
+import type { WriteCounts } from '../../model/change.ts'
+import { noCounts } from '../../model/change.ts'
+import { writableColumns } from '../../model/table.ts'
+import type { Row, Value } from '../../model/value.ts'
+import type { Refusal, TypedRow, WriteRequest } from '../engine.ts'
+import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
+import { KeyRefusals, MOST_POSTPONED, SAMPLED, waitingCodes } from '../refusals.ts'
+import { applyBisecting } from './bisect.ts'
+import type { MysqlTable } from './catalogue.ts'
+import type { MysqlColumn } from './columns.ts'
+
+import { sameCell } from './columns.ts'
+import { indexNamed } from './errors.ts'
+import { FastPath } from './fast-path.ts'
+import { findOrphans } from './missing-parents.ts'
+import { SeenKeys } from './seen-keys.ts'
+import { list, quote } from './sql-text.ts'
+import { NUMBER, STAGE, STATE, Stage } from './stage.ts'
+import type { Statements } from './statements.ts'
+
+/** Rows are staged, compared and written in chunks: what one chunk costs is bounded, and so is memory. */
+const CHUNK_ROWS = 20_000
+const CHUNK_CHARACTERS = 8 << 20
+
+const UNCHANGED = 0
+const NEW = 1
+const DIFFERENT = 2
+const REFUSED = 3
+
+/** So few rows are tried one by one sooner than asked about. */
+const FEW = 8
+
+type Chunk<R> = Map<number, R>
+
+/** Does something to all staged rows of a range of numbers. */
+type Apply = (from: number, to: number) => Promise<void>
+
+/** What {@link SetWriter} needs besides the request itself. */
+export interface WriteParts {
+  statements: Statements
+  /** Where the history stands, quoted; null for a table that is not tracked. */
+  history: string | null
+  /** Reads columns exactly. @param rest follows the select list */
+  decode: (columns: readonly MysqlColumn[], alias: string, rest: string) => Promise<Row[]>
+}
+
+/**
+ * Writes a source's rows set by set: stage, compare on the server, write what differs. What the server refuses is
+ * halved until the row at fault stands alone.
+ */
+export class SetWriter<R extends TypedRow> {
+  readonly #parts: WriteParts
+  readonly #statements: Statements
+  readonly #request: WriteRequest<R>
+  readonly #columns: MysqlColumn[]
+  readonly #key: MysqlColumn[]
+  readonly #keyAt: number[]
+  readonly #counts: WriteCounts = noCounts()
+  readonly #refusals: KeyRefusals
+  readonly #mayWait: ReadonlySet<Refusal['code']>
+  readonly #stage: Stage
+  /** Null where every row can only be new: the table was empty, or has no key. */
+  #seen: SeenKeys | null = null
+  #fastPath: FastPath | null = null
+  #postponed: R[] = []
+  #isWaitingUseful = true
+  #told = 0
+  #toldInserts = 0
+
+  constructor(parts: WriteParts, request: WriteRequest<R>) {
+    this.#parts = parts
+    this.#statements = parts.statements
+    this.#request = request
+    const column = (name: string) => request.table.columns.find((candidate) => candidate.name === name) as MysqlColumn
+    this.#columns = request.columns.map(column)
+    this.#key = (request.key ?? []).map(column)
+    this.#keyAt = (request.key ?? []).map((name) => request.columns.indexOf(name))
+    this.#refusals = new KeyRefusals(request.key ?? [])
+    this.#mayWait = waitingCodes(request.table)
+    this.#stage = new Stage(parts.statements, this.#columns)
+  }
+
+  async write(): Promise<WriteCounts> {
+    const { mode, key, table } = this.#request
+    if (mode === 'replace' && !key) this.#counts.deleted += await this.#clear()
+    const onlyNew = mode !== 'update' && mode !== 'delete' && (await this.#isEmpty())
+    if (key && !onlyNew) this.#seen = new SeenKeys(this.#statements, this.#key)
+    else this.#fastPath = new FastPath(this.#statements, table, this.#columns, this.#fixed())
+    await this.#writeAll()
+    await this.#writePostponed(true)
+    if ((mode === 'mirror' || mode === 'replace') && this.#seen && this.#request.mayDeleteAbsent()) {
+      await this.#deleteAbsent(this.#seen)
+    }
+    await this.#writePostponed(false)
+    await this.#seen?.close()
+    await this.#stage.drop()
+    return this.#counts
+  }
+
+  /** While the server works on one chunk, the next one is read and formatted. */
+  async #writeAll(): Promise<void> {
+    let chunk: Chunk<R> = new Map()
+    let characters = 0
+    let working: Promise<void> = Promise.resolve()
+    const hand = async () => {
+      await working
+      const rows = chunk
+      working = this.#writeChunk(rows, true)
+      // Whoever awaits it hears of a failure; until then it must not end the process.
+      working.catch(() => {})
+      chunk = new Map()
+      characters = 0
+    }
+    for await (const batch of this.#request.batches) {
+      if (batch.failedKeys.length > 0 && this.#seen) {
+        await working
+        await this.#seen.keep(batch.failedKeys)
+      }
+      for (const row of batch.rows) {
+        chunk.set(chunk.size + 1, row)
+        characters += weightOf(row.values)
+        if (chunk.size >= CHUNK_ROWS || characters >= CHUNK_CHARACTERS) await hand()
+      }
+    }
+    await hand()
+    await working
+  }
+
+  /** @param isFirstTime off for rows that waited: their keys are known */
+  async #writeChunk(chunk: Chunk<R>, isFirstTime: boolean): Promise<void> {
+    if (chunk.size === 0) return
+    if (await this.#fastPath?.write(chunk)) {
+      this.#counts.inserted += chunk.size
+      this.#tellInserted(chunk, [...chunk.keys()])
+      return
+    }
+    const staged = new Set(await this.#stage.fill(chunk, (number, refusal) => this.#refuse(chunk, number, refusal)))
+    if (this.#seen && isFirstTime) await this.#refuseRepeated(this.#seen, chunk, staged)
+    if (this.#request.key) await this.#compare()
+    const { unchanged, fresh, different } = await this.#states(staged)
+    await this.#writeByMode(chunk, unchanged, fresh, different)
+  }
+
+  async #refuseRepeated(seen: SeenKeys, chunk: Chunk<R>, staged: Set<number>): Promise<void> {
+    const repeated = await seen.repeated((number) => chunk.get(number)?.line ?? 0)
+    for (const [number, line] of repeated) {
+      staged.delete(number)
+      const row = chunk.get(number) as R
+      this.#request.onRefused(row, this.#refusals.repeated(this.#keyOf(row), line))
+    }
+    if (repeated.size > 0) {
+      await this.#statements.execute(`DELETE FROM ${STAGE} WHERE ${NUMBER} IN (${[...repeated.keys()].join(', ')})`)
+    }
+    await seen.takeStaged()
+  }
+
+  /** Notes for each staged row whether the table has it, and with the same content. */
+  async #compare(): Promise<void> {
+    const there = this.#request.table.columns.find((column) => !column.nullable)?.name ?? this.#key[0]?.name ?? ''
+    await this.#statements.execute(
+      `UPDATE ${STAGE} s LEFT JOIN ${this.#live} t ON ${this.#sameKey()} SET s.${STATE} = ` +
+        `CASE WHEN t.${quote(there)} IS NULL THEN ${NEW} WHEN ${this.#sameContent()} THEN ${UNCHANGED} ELSE ${DIFFERENT} END`
+    )
+  }
+
+  async #states(staged: ReadonlySet<number>): Promise<{ unchanged: number[]; fresh: number[]; different: number[] }> {
+    if (!this.#request.key) {
+      await this.#statements.execute(`UPDATE ${STAGE} SET ${STATE} = ${NEW}`)
+      return { unchanged: [], fresh: [...staged], different: [] }
+    }
+    const rows = await this.#statements.read(
+      `SELECT ${NUMBER}, ${STATE} FROM ${STAGE} WHERE ${STATE} <> ${UNCHANGED} ORDER BY ${NUMBER}`
+    )
+    const pick = (state: number) => rows.filter((row) => Number(row[1]) === state).map((row) => Number(row[0]))
+    const fresh = pick(NEW)
+    const different = pick(DIFFERENT)
+    const touched = new Set([...fresh, ...different])
+    return { unchanged: [...staged].filter((number) => !touched.has(number)), fresh, different }
+  }
+
+  async #writeByMode(chunk: Chunk<R>, unchanged: number[], fresh: number[], different: number[]): Promise<void> {
+    const { mode } = this.#request
+    const there = [...unchanged, ...different].sort((a, b) => a - b)
+    if (mode === 'delete') {
+      this.#refuseAll(chunk, fresh, (key) => this.#refusals.notFound(key))
+      await this.#delete(chunk, there)
+      return
+    }
+    if (mode === 'insert' || this.#seen === null) {
+      this.#refuseAll(chunk, there, (key) =>
+        this.#seen === null ? this.#refusals.repeated(key, null) : this.#refusals.alreadyThere(key)
+      )
+    } else {
+      this.#counts.unchanged += unchanged.length
+      await this.#update(chunk, different)
+    }
+    if (mode === 'update') this.#refuseAll(chunk, fresh, (key) => this.#refusals.notFound(key))
+    else await this.#insert(chunk, fresh)
+  }
+
+  #refuseAll(chunk: Chunk<R>, numbers: readonly number[], refusal: (key: Value[]) => Refusal): void {
+    for (const number of numbers) {
+      const row = chunk.get(number) as R
+      this.#request.onRefused(row, refusal(this.#keyOf(row)))
+    }
+  }
+
+  async #insert(chunk: Chunk<R>, numbers: readonly number[]): Promise<void> {
+    const fixed = this.#fixed()
+    const targets = list([...this.#request.columns, ...fixed.map(([name]) => name)])
+    const values = [list(this.#request.columns, 's'), ...fixed.map(([, sql]) => sql)].join(', ')
+    const done = await this.#apply(chunk, numbers, async (from, to) => {
+      await this.#statements.execute(
+        `INSERT INTO ${this.#live} (${targets}) SELECT ${values} FROM ${STAGE} s ` +
+          `WHERE s.${STATE} = ${NEW} AND s.${NUMBER} BETWEEN ${from} AND ${to} ORDER BY s.${NUMBER}`
+      )
+    })
+    this.#counts.inserted += done.length
+    this.#tellInserted(chunk, done)
+  }
+
+  async #update(chunk: Chunk<R>, numbers: readonly number[]): Promise<void> {
+    const before = await this.#rowsBefore(numbers)
+    const fixed = [
+      ...this.#fixed(),
+      ...this.#resets().map((column) => [column.name, `DEFAULT(t.${quote(column.name)})`] as const)
+    ]
+    const sets = [
+      ...this.#request.columns.map((name) => `t.${quote(name)} = s.${quote(name)}`),
+      ...fixed.map(([name, sql]) => `t.${quote(name)} = ${sql}`)
+    ]
+    const done = await this.#apply(chunk, numbers, async (from, to) => {
+      await this.#supersede(from, to)
+      await this.#statements.execute(
+        `UPDATE ${this.#live} t JOIN ${STAGE} s ON ${this.#sameKey()} SET ${sets.join(', ')} ` +
+          `WHERE s.${STATE} = ${DIFFERENT} AND s.${NUMBER} BETWEEN ${from} AND ${to}`
+      )
+    })
+    this.#counts.updated += done.length
+    for (const number of done) {
+      const row = chunk.get(number) as R
+      const was = before.get(number)
+      if (was) this.#request.onChange({ key: this.#keyOf(row), before: was, after: row.values })
+    }
+  }
+
+  async #delete(chunk: Chunk<R>, numbers: readonly number[]): Promise<void> {
+    // One statement takes them all, whatever their state.
+    await this.#statements.execute(`UPDATE ${STAGE} SET ${STATE} = ${DIFFERENT} WHERE ${STATE} = ${UNCHANGED}`)
+    const before = await this.#rowsBefore(numbers)
+    const done = await this.#apply(chunk, numbers, async (from, to) => {
+      await this.#supersede(from, to)
+      await this.#statements.execute(
+        `DELETE t FROM ${this.#live} t JOIN ${STAGE} s ON ${this.#sameKey()} ` +
+          `WHERE s.${STATE} = ${DIFFERENT} AND s.${NUMBER} BETWEEN ${from} AND ${to}`
+      )
+    })
+    this.#counts.deleted += done.length
+    for (const number of done) {
+      const was = before.get(number)
+      if (was) this.#request.onChange({ key: this.#keyOf(chunk.get(number) as R), before: was, after: null })
+    }
+  }
+
+  /** Keeps the rows that are about to change in history; those of this version itself are no state of any version. */
+  async #supersede(from: number, to: number): Promise<void> {
+    if (this.#parts.history === null) return
+    await this.#statements.execute(
+      `${this.#supersedeInto()} FROM ${this.#live} t JOIN ${STAGE} s ON ${this.#sameKey()} ` +
+        `WHERE s.${STATE} = ${DIFFERENT} AND s.${NUMBER} BETWEEN ${from} AND ${to} AND t.${quote(VERSION_COLUMN)} <> ${this.#request.version}`
+    )
+  }
+
+  #supersedeInto(): string {
+    const names = [...writableColumns(this.#request.table).map((column) => column.name), VERSION_COLUMN]
+    return (
+      `INSERT INTO ${this.#parts.history} (${list([...names, SUPERSEDED_COLUMN])}) ` +
+      `SELECT ${list(names, 't')}, ${this.#request.version}`
+    )
+  }
+
+  /** @returns the rows as they are, in the written columns, of the first few */
+  async #rowsBefore(numbers: readonly number[]): Promise<Map<number, Value[]>> {
+    if (numbers.length === 0 || this.#told >= SAMPLED) return new Map()
+    this.#told += numbers.length
+    const rows = await this.#parts.decode(
+      this.#columns,
+      't',
+      `, s.${NUMBER} FROM ${STAGE} s JOIN ${this.#live} t ON ${this.#sameKey()} WHERE s.${NUMBER} IN (${numbers.slice(0, SAMPLED).join(', ')})`
+    )
+    return new Map(rows.map((row) => [Number(row.at(-1)), row.slice(0, -1)]))
+  }
+
+  /** @returns the numbers of the rows to which it could be done */
+  async #apply(chunk: Chunk<R>, numbers: readonly number[], apply: Apply): Promise<number[]> {
+    const bad = new Set<number>()
+    const refuse = (number: number, refusal: Refusal) => {
+      bad.add(number)
+      this.#refuse(chunk, number, refusal)
+    }
+    await this.#refuseOrphans(numbers, apply, refuse)
+    const rest = numbers.filter((number) => !bad.has(number))
+    await applyBisecting(this.#statements, rest, apply, refuse)
+    return rest.filter((number) => !bad.has(number))
+  }
+
+  /** Rows without their parents are found at once, and each keeps what the server says of the first of them. */
+  async #refuseOrphans(
+    numbers: readonly number[],
+    apply: Apply,
+    refuse: (number: number, refusal: Refusal) => void
+  ): Promise<void> {
+    if (numbers.length < FEW || this.#request.table.foreignKeys.length === 0) return
+    const candidates = new Set(numbers)
+    for (const found of await findOrphans(this.#statements, this.#request.table, this.#request.columns)) {
+      const orphans = found.filter((number) => candidates.has(number))
+      const refusals: Refusal[] = []
+      await applyBisecting(this.#statements, orphans.slice(0, 1), apply, (_, refusal) => refusals.push(refusal))
+      const [said] = refusals
+      if (!said) continue
+      for (const number of orphans) {
+        candidates.delete(number)
+        refuse(number, said)
+      }
+      await this.#statements.execute(
+        `UPDATE ${STAGE} SET ${STATE} = ${REFUSED} WHERE ${NUMBER} IN (${orphans.join(', ')})`
+      )
+    }
+  }
+
+  #refuse(chunk: Chunk<R>, number: number, said: Refusal): void {
+    const refusal = said.code === 'duplicate_key' ? { ...said, column: this.#columnOfIndex(said.reason) } : said
+    const row = chunk.get(number) as R
+    if (this.#isWaitingUseful && this.#mayWait.has(refusal.code) && this.#postponed.length < MOST_POSTPONED) {
+      this.#postponed.push(row)
+    } else this.#request.onRefused(row, refusal)
+  }
+
+  /** An index over one column lays the blame on it. */
+  #columnOfIndex(reason: string): string | null {
+    const columns = (this.#request.table as MysqlTable).indexColumns[indexNamed(reason) ?? '']
+    return columns?.length === 1 ? (columns[0] ?? null) : null
+  }
+
+  /**
+   * Rows that waited for a parent further down, or for a unique value that another row gave up, go in as soon as they can.
+   * @param mayStay keeps those that still cannot, because rows that are absent from the source may yet go
+   */
+  async #writePostponed(mayStay: boolean): Promise<void> {
+    let before = Number.POSITIVE_INFINITY
+    while (this.#postponed.length > 0) {
+      const waiting = this.#postponed
+      const progressed = waiting.length < before
+      if (!progressed && mayStay) return
+      before = waiting.length
+      this.#isWaitingUseful = progressed
+      this.#postponed = []
+      for (let i = 0; i < waiting.length; i += CHUNK_ROWS) {
+        const rows = waiting.slice(i, i + CHUNK_ROWS)
+        await this.#writeChunk(new Map(rows.map((row, at) => [at + 1, row])), false)
+      }
+    }
+  }
+
+  /** Deletes the rows that the source does not have; one that others refer to stays and is reported. */
+  async #deleteAbsent(seen: SeenKeys): Promise<void> {
+    const { place, count } = await seen.absent(this.#request.table.name)
+    const names = this.#key.map((column) => column.name)
+    const sameKey = names.map((name) => `a.${quote(name)} <=> t.${quote(name)}`).join(' AND ')
+    const range = (from: number, to: number) => `a.${NUMBER} BETWEEN ${from} AND ${to}`
+    const bad = new Map<number, Refusal>()
+    const numbers = Array.from({ length: count }, (_, i) => i + 1)
+    const first = `WHERE a.${NUMBER} <= ${SAMPLED}`
+    const sample = await this.#parts.decode(
+      this.#columns,
+      't',
+      `, a.${NUMBER} FROM ${place} a JOIN ${this.#live} t ON ${sameKey} ${first}`
+    )
+    await applyBisecting(
+      this.#statements,
+      numbers,
+      async (from, to) => {
+        if (this.#parts.history !== null) {
+          await this.#statements.execute(
+            `${this.#supersedeInto()} FROM ${place} a JOIN ${this.#live} t ON ${sameKey} WHERE ${range(from, to)} ` +
+              `AND t.${quote(VERSION_COLUMN)} <> ${this.#request.version}`
+          )
+        }
+        await this.#statements.execute(
+          `DELETE t FROM ${this.#live} t JOIN ${place} a ON ${sameKey} WHERE ${range(from, to)}`
+        )
+      },
+      (number, refusal) => bad.set(number, refusal)
+    )
+    this.#counts.deleted += count - bad.size
+    for (const row of sample) {
+      if (bad.has(Number(row.at(-1)))) continue
+      const before = row.slice(0, -1)
+      this.#request.onChange({ key: this.#keyAt.map((at) => before[at] ?? null), before, after: null })
+    }
+    await this.#tellKept(place, bad)
+  }
+
+  async #tellKept(place: string, bad: ReadonlyMap<number, Refusal>): Promise<void> {
+    if (bad.size === 0) return
+    const keys = await this.#parts.decode(
+      this.#key,
+      'a',
+      `, a.${NUMBER} FROM ${place} a WHERE a.${NUMBER} IN (${[...bad.keys()].join(', ')}) ORDER BY a.${NUMBER}`
+    )
+    for (const row of keys) {
+      const refusal = bad.get(Number(row.at(-1))) as Refusal
+      this.#request.onRefused(null, this.#refusals.kept(row.slice(0, -1), refusal))
+    }
+  }
+
+  #tellInserted(chunk: Chunk<R>, numbers: readonly number[]): void {
+    for (const number of numbers.slice(0, Math.max(0, SAMPLED - this.#toldInserts))) {
+      this.#toldInserts++
+      const row = chunk.get(number) as R
+      this.#request.onChange({ key: this.#keyOf(row), before: null, after: row.values })
+    }
+  }
+
+  async #isEmpty(): Promise<boolean> {
+    return (await this.#statements.read(`SELECT 1 FROM ${this.#live} LIMIT 1`)).length === 0
+  }
+
+  async #clear(): Promise<number> {
+    return (await this.#statements.execute(`DELETE FROM ${this.#live}`)).affected
+  }
+
+  #keyOf(row: R): Value[] {
+    return this.#keyAt.map((at) => row.values[at] ?? null)
+  }
+
+  get #live(): string {
+    return quote(this.#request.table.name)
+  }
+
+  /** What every written row gets besides the source's own columns. */
+  #fixed(): (readonly [name: string, sql: string])[] {
+    return this.#request.tracking ? [[VERSION_COLUMN, String(this.#request.version)]] : []
+  }
+
+  /** Columns that `replace` sets although the source does not have them. */
+  #resets(): MysqlColumn[] {
+    if (this.#request.mode !== 'replace') return []
+    const { table, columns } = this.#request
+    return (writableColumns(table) as MysqlColumn[]).filter((column) => !columns.includes(column.name))
+  }
+
+  #sameKey(): string {
+    return this.#key.map(({ name }) => `t.${quote(name)} = s.${quote(name)}`).join(' AND ')
+  }
+
+  #sameContent(): string {
+    const written = this.#columns.map((column) =>
+      sameCell(column, `t.${quote(column.name)}`, `s.${quote(column.name)}`)
+    )
+    const reset = this.#resets().map((column) =>
+      sameCell(column, `t.${quote(column.name)}`, `DEFAULT(t.${quote(column.name)})`)
+    )
+    return [...written, ...reset].join(' AND ')
+  }
+}
+
+/** About the bytes that a row takes in memory and on the wire. */
+function weightOf(values: readonly Value[]): number {
+  let weight = 0
+  for (const value of values) {
+    if (typeof value === 'string') weight += value.length
+    else weight += value instanceof Uint8Array ? 2 * value.length : 8
+  }
+  return weight
+}

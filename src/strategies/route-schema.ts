@@ -1,0 +1,78 @@
+import { ExitCode, RowbackError } from '../errors.ts'
+import type { Table } from '../model/table.ts'
+import type { TableRoute } from './route.ts'
+import type { Run } from './run.ts'
+
+/**
+ * Makes, renames and lifts what a route needs before its first row is written: where changes of the schema commit, none
+ * may come later. Triggers are lifted from every table whose rows are put back.
+ * @returns the tables that were put aside because one of the same name is made, by that name
+ * @throws RowbackError `foreign_key.violated` (exit code 5)
+ */
+export async function prepareSchema(run: Run, steps: readonly TableRoute[]): Promise<Map<string, Table>> {
+  const aside = new Map<string, Table>()
+  if (run.engine.capabilities.transactionalDdl || !run.canChangeSchema) return aside
+  assertDroppable(steps)
+  for (const step of steps) {
+    if (step.kind === 'drop' && isMadeAgain(steps, step.table.name)) {
+      aside.set(step.table.name, await putAside(run, step.table))
+    }
+  }
+  for (const step of steps) {
+    if (step.kind === 'revive') await revive(run, step.name, step.tracked.ddl)
+    if (step.kind === 'rebuild') await rebuild(run, step.stored.name, step.stored.ddl)
+    if (step.kind === 'undo' || step.kind === 'restore') await liftTriggers(run, step.table)
+  }
+  for (const step of steps) if (step.kind === 'revive') run.live.tracked.set(step.name, step.tracked)
+  await run.reread()
+  return aside
+}
+
+/** The table goes after the commit, when it is too late to find that another one still needs it. */
+function assertDroppable(steps: readonly TableRoute[]): void {
+  const going = new Set(steps.flatMap((step) => (step.kind === 'drop' ? [step.table.name] : [])))
+  for (const step of steps) {
+    if (step.kind !== 'drop') continue
+    const child = step.table.referencedBy.find((key) => !going.has(key.table))
+    if (!child) continue
+    throw new RowbackError({
+      code: 'foreign_key.violated',
+      message: `${step.table.name} would be dropped, and a foreign key of ${child.table} refers to it.`,
+      hint: `Drop that foreign key first, then try again.`,
+      exit: ExitCode.conflict
+    })
+  }
+}
+
+function isMadeAgain(steps: readonly TableRoute[], name: string): boolean {
+  return steps.some(
+    (step) => (step.kind === 'revive' && step.name === name) || (step.kind === 'rebuild' && step.stored.name === name)
+  )
+}
+
+async function putAside(run: Run, table: Table): Promise<Table> {
+  const under = `rowback_aside_${run.number}_${table.name}`.slice(0, 64)
+  await run.announce({ kind: 'aside', table: table.name, under })
+  await run.engine.renameTable(table.name, under)
+  await run.reread()
+  return { ...table, name: under }
+}
+
+async function revive(run: Run, name: string, ddl: readonly string[]): Promise<void> {
+  await rebuild(run, name, ddl)
+  await run.engine.addVersionColumn(run.table(name) as Table)
+}
+
+async function rebuild(run: Run, name: string, ddl: readonly string[]): Promise<void> {
+  await run.announce({ kind: 'created', table: name })
+  for (const statement of ddl) await run.engine.run(statement)
+  await run.reread()
+  await liftTriggers(run, run.table(name) as Table)
+}
+
+async function liftTriggers(run: Run, table: Table): Promise<void> {
+  if (table.triggers.length === 0) return
+  const isTrigger = (statement: string) => /^CREATE\b[^(]*?\bTRIGGER\b/i.test(statement)
+  await run.announce({ kind: 'triggers', table: table.name, statements: table.ddl.filter(isTrigger) })
+  await run.engine.liftTriggers(table)
+}

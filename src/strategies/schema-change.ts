@@ -1,0 +1,84 @@
+import type { Engine, Tracking } from '../engines/engine.ts'
+import { VERSION_COLUMN } from '../engines/engine.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { Table } from '../model/table.ts'
+
+/**
+ * What is to be done once a version is settled, where changes of the schema are no part of its transaction. Each is
+ * noted in the ledger before the change it belongs to, so that whoever comes after a killed run can finish the work.
+ */
+export type SchemaChange =
+  /** The version made this table: it goes if the version failed. */
+  | { kind: 'created'; table: string }
+  /** The version began to track this table: the column and the history go if it failed. */
+  | { kind: 'tracked'; table: string; history: string }
+  /** The version took this table away, and emptied it: it goes if the version committed. */
+  | { kind: 'emptied'; table: string }
+  /** The version put the table aside under another name: it goes if the version committed, else it gets its name back. */
+  | { kind: 'aside'; table: string; under: string }
+  /** Triggers that were lifted: they come back in any case. */
+  | { kind: 'triggers'; table: string; statements: string[] }
+
+/** Whether a note is about the version's failure, its success or both, and which come first. */
+const ORDER: Record<SchemaChange['kind'], number> = { created: 0, tracked: 1, emptied: 2, aside: 3, triggers: 4 }
+
+/** Notes a change that is about to be made; where the transaction undoes it, there is nothing to note. */
+export async function announce(engine: Engine, ledger: Ledger, version: number, change: SchemaChange): Promise<void> {
+  if (engine.capabilities.transactionalDdl) return
+  await ledger.addSchemaNote(version, JSON.stringify(change))
+}
+
+/**
+ * Finishes or takes back the schema changes of versions that are settled; to be called while the migration lock is held
+ * and outside a transaction. Each step may be repeated.
+ * @param isCommitted whether a version committed; one that is still pending is nobody's any more and counts as failed
+ */
+export async function settleSchema(
+  engine: Engine,
+  ledger: Ledger,
+  isCommitted: (version: number) => boolean
+): Promise<void> {
+  const notes = (await ledger.schemaNotes()).map((entry) => ({
+    ...entry,
+    change: JSON.parse(entry.note) as SchemaChange
+  }))
+  for (const { version, name, change } of notes.sort((a, b) => ORDER[a.change.kind] - ORDER[b.change.kind])) {
+    await settle(engine, change, isCommitted(version))
+    if (change.kind === 'tracked' && !isCommitted(version)) await ledger.removeTrackedTable(change.table, version)
+    await ledger.removeSchemaNote(name)
+  }
+}
+
+async function settle(engine: Engine, change: SchemaChange, isCommitted: boolean): Promise<void> {
+  switch (change.kind) {
+    case 'created':
+      if (!isCommitted && (await find(engine, change.table))) await engine.dropTable(change.table)
+      break
+    case 'tracked':
+      if (!isCommitted) await untrack(engine, change.table, { history: change.history, live: true })
+      break
+    case 'emptied':
+      if (isCommitted && (await find(engine, change.table))) await engine.dropTable(change.table)
+      break
+    case 'aside':
+      if (!(await find(engine, change.under))) break
+      if (isCommitted) await engine.dropTable(change.under)
+      else await engine.renameTable(change.under, change.table)
+      break
+    case 'triggers': {
+      const table = await find(engine, change.table)
+      const there = new Set(table?.ddl)
+      if (table) for (const statement of change.statements) if (!there.has(statement)) await engine.run(statement)
+    }
+  }
+}
+
+async function untrack(engine: Engine, name: string, tracking: Tracking): Promise<void> {
+  const table = await find(engine, name)
+  const isMarked = table?.columns.some((column) => column.name === VERSION_COLUMN) ?? false
+  await engine.stopTracking(isMarked ? (table as Table) : null, tracking)
+}
+
+async function find(engine: Engine, name: string): Promise<Table | undefined> {
+  return (await engine.tables([])).find((table) => table.name === name)
+}
