@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,11 +12,17 @@ export interface Measurement {
   peak: number | null
 }
 
-/** Runs a program to its end. @throws Error with its output when it fails */
-export function runProgram(command: string, args: string[], cwd: string): Measurement {
+/**
+ * Runs a program to its end.
+ * @param input a file that it reads as its standard input
+ * @throws Error with its output when it fails
+ */
+export function runProgram(command: string, args: string[], cwd: string, input = '/dev/null'): Measurement {
+  const stdin = openSync(input, 'r')
   const startedAt = performance.now()
-  const result = spawnSync(command, args, { cwd, encoding: 'utf8' })
+  const result = spawnSync(command, args, { cwd, encoding: 'utf8', stdio: [stdin, 'pipe', 'pipe'] })
   const seconds = (performance.now() - startedAt) / 1000
+  closeSync(stdin)
   if (result.error) throw result.error
   if (result.status !== 0) throw new Error(`${command} ${args.join(' ')}: ${result.stdout}${result.stderr}`)
   return { seconds, peak: null }
@@ -27,8 +33,8 @@ export function runRowback(args: string[], cwd: string): Measurement {
   const folder = mkdtempSync(join(tmpdir(), 'rowback-peak-'))
   const file = join(folder, 'peak')
   process.env.PEAK_MEMORY_FILE = file
-  const preload = join(ROOT, 'bench/peak-memory.ts')
-  const main = join(ROOT, 'dist/cli/main.js')
+  const preload = join(ROOT, 'bench/peak-memory.js')
+  const main = join(ROOT, 'bin/rowback.js')
   const measured = runProgram(process.execPath, ['--import', preload, main, ...args, '--quiet'], cwd)
   const peak = Number(readFileSync(file, 'utf8')) / 1024
   rmSync(folder, { recursive: true })

@@ -84,6 +84,11 @@ export function writeConfigFile(content: ConfigFile, cwd = process.cwd()): strin
   return path
 }
 
+/** A target URL without its password, which belongs into no file. */
+export function withoutPassword(target: string): string {
+  return target.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/:@]*):[^@/]*@/i, '$1@')
+}
+
 function systemAuthor(cwd: string): string {
   const name = gitSetting('user.name', cwd)
   const email = gitSetting('user.email', cwd)

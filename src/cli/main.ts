@@ -70,4 +70,6 @@ function interrupted(): RowbackError {
 }
 
 const words = process.argv.slice(2)
+// A password in an argument would stand in the list of processes.
+if (words.some((word) => /:\/\/[^/@]*:[^/@]*@/.test(word))) process.title = 'rowback'
 await main(words.length > 0 ? words : ['--help'])

@@ -1,5 +1,5 @@
 import type { RowChange, WriteCounts, WriteMode } from '../model/change.ts'
-import type { FailureCode } from '../model/failed-row.ts'
+import type { FailureCode, RawCell } from '../model/failed-row.ts'
 import type { Column, ColumnType, Table, TableDefinition } from '../model/table.ts'
 import type { Row, Value } from '../model/value.ts'
 
@@ -96,12 +96,24 @@ export interface WriteRequest<R extends TypedRow = TypedRow> {
   /** The number of the version that writes. */
   version: number
   tracking: Tracking | null
+  /** Called when the engine has come to know the table's rows, in the middle of the batches. */
+  onKnown: (filter: RowFilter) => void
   /** Asked once all rows are read: whether rows that the source does not have may be deleted. */
   mayDeleteAbsent: () => boolean
   /** Called for each row that the database refused; `row` is null for a row that only the table has. */
   onRefused: (row: R | null, refusal: Refusal) => void
   /** Called with changes as they are made, at least the first of each kind, for a sample. */
   onChange: (change: { key: Value[]; before: Value[] | null; after: Value[] | null }) => void
+}
+
+/** Knows rows that a table has already. */
+export interface RowFilter {
+  /**
+   * Whether the table has this very row, as the source spells it, and the source brought its key for the first time.
+   * Such a row needs neither be formatted nor sent; the engine counts it.
+   * @param at positions of {@link WriteRequest.columns} among the cells
+   */
+  isUnchanged(cells: readonly RawCell[], at: readonly number[]): boolean
 }
 
 export interface Refusal {

@@ -42,6 +42,7 @@ export async function bindTable(
 ): Promise<BoundTable> {
   const name = request.table ?? tableNameFor(source.name)
   const table = findTable(tables, name)
+  if (!table && (await engine.unsupportedTables()).includes(name)) throw unsupportedTable(name)
   if (!table && !request.create) throw missingTable(name, tables)
   return table ? bindExisting(table, request, source) : bindNew(engine, name, request, source)
 }
@@ -91,6 +92,14 @@ export function tableNameFor(sourceName: string): string {
     .replace(/[^\p{L}\p{N}]+/gu, '_')
     .replace(/^_+|_+$/g, '')
   return /^\p{L}/u.test(name) ? name : `table_${name}`.replace(/_$/, '')
+}
+
+function unsupportedTable(name: string): RowbackError {
+  return new RowbackError({
+    code: 'table.unsupported',
+    message: `${name} cannot be loaded: it is no plain table, or has a column of a type that rowback does not know.`,
+    hint: 'See which tables can be loaded with: rowback inspect'
+  })
 }
 
 function missingTable(name: string, tables: readonly Table[]): RowbackError {

@@ -1,4 +1,4 @@
-import type { Engine, Refusal, TypedBatch, TypedRow } from '../engines/engine.ts'
+import type { Engine, Refusal, RowFilter, TypedBatch, TypedRow } from '../engines/engine.ts'
 import { Unholdable } from '../engines/engine.ts'
 import { RowbackError } from '../errors.ts'
 import { quote } from '../format/cell-failure.ts'
@@ -58,6 +58,7 @@ export async function writeTable(
     batches: stage.batches(),
     version: run.number,
     tracking: run.tracking(table.name),
+    onKnown: (filter) => stage.leaveOut(filter),
     mayDeleteAbsent: () => stage.unknownKeys === 0,
     onRefused: (row, refusal) => stage.refuse(row, refusal),
     onChange: (change) => sample.add(change)
@@ -94,6 +95,9 @@ class FormatStage {
   readonly #failedBefore: number
   /** Where a file of failed rows has the cells that no column could take; -1 in any other source. */
   readonly #extraAt: number
+  /** Where the source has each column; null where cells are more than copied. */
+  readonly #cellsAt: number[] | null
+  #known: RowFilter | null = null
 
   constructor(run: Run, bound: BoundTable, table: Table, policy: FailurePolicy, onProgress: OnProgress) {
     this.#run = run
@@ -106,6 +110,7 @@ class FormatStage {
     this.#failedBefore = run.failed.of(table.name)
     const { columns } = bound.source
     this.#extraAt = FAILED_ROW_COLUMNS.every((name) => columns.includes(name)) ? columns.indexOf(EXTRA_COLUMN) : -1
+    this.#cellsAt = plainCells(bound, this.#extraAt)
     this.#needsKeysOfFailed = bound.mode === 'mirror' || bound.mode === 'replace'
   }
 
@@ -136,6 +141,7 @@ class FormatStage {
       this.#run.failed.add({ table: this.#table.name, column: null, ...bad })
     }
     for (const row of batch.rows) {
+      if (this.#known && this.#cellsAt && this.#known.isUnchanged(row.cells, this.#cellsAt)) continue
       const formatted = this.#format(row)
       if (formatted.values) {
         rows.push({ line: row.line, values: formatted.values, cells: row.cells })
@@ -145,6 +151,11 @@ class FormatStage {
       if (this.#needsKeysOfFailed) this.#keepRowOf(row, failedKeys)
     }
     return { rows, failedKeys }
+  }
+
+  /** Rows that the table has just as the source spells them go no further: what is there already is well formed. */
+  leaveOut(filter: RowFilter): void {
+    this.#known = filter
   }
 
   #format(row: SourceRow): FormattedRow {
@@ -233,6 +244,12 @@ class FormatStage {
       `${this.unknownKeys === 1 ? '1 failed row' : `${this.unknownKeys} failed rows`} of ${this.#table.name} ${this.unknownKeys === 1 ? 'has' : 'have'} no readable key, so rows that the source does not have were left alone.`
     ]
   }
+}
+
+/** A rule may make another value of a cell, and a file of failed rows has cells that are no column's. */
+function plainCells({ columns, source }: BoundTable, extraAt: number): number[] | null {
+  const isPlain = extraAt < 0 && columns.every((column) => column.rule === undefined && column.source !== null)
+  return isPlain ? columns.map((column) => source.columns.indexOf(column.source ?? '')) : null
 }
 
 function leftOver(extra: string): { column: string; code: FailureCode; reason: string } {

@@ -1,6 +1,6 @@
 import { relative } from 'node:path'
 import { z } from 'zod'
-import { assertNoConfigFile, writeConfigFile } from '../config.ts'
+import { assertNoConfigFile, withoutPassword, writeConfigFile } from '../config.ts'
 import { text, wait } from './inputs.ts'
 import { operation } from './operation.ts'
 
@@ -8,6 +8,7 @@ export interface InitOutput {
   configuration: string
   database: string
   tables: string[]
+  notes: string[]
 }
 
 export const init = operation({
@@ -30,7 +31,7 @@ export const init = operation({
     assertNoConfigFile()
     await context.session(options.wait * 1000)
     const path = writeConfigFile({
-      target,
+      target: withoutPassword(target),
       repository: relative(process.cwd(), repository) || repository,
       strategy: options.strategy,
       ...(options.author !== undefined && { author: options.author })
@@ -39,7 +40,11 @@ export const init = operation({
     return {
       configuration: relative(process.cwd(), path),
       database: context.engine.database,
-      tables: tables.map((table) => table.name)
+      tables: tables.map((table) => table.name),
+      notes:
+        withoutPassword(target) === target
+          ? []
+          : ['The password is not written to the file: set ROWBACK_PASSWORD wherever rowback runs.']
     }
   }
 })

@@ -12,6 +12,9 @@ export interface InspectedTable {
   rows: number
   columns: { name: string; type: string; nullable: boolean; generated: boolean }[]
   key: string[] | null
+  /** Where a database has several storage engines: which, and whether it undoes what failed. */
+  storage: string | null
+  atomic: boolean
   foreignKeys: string[]
   referencedBy: string[]
   triggers: string[]
@@ -75,6 +78,8 @@ function judge(table: Table, rows: number, live: LiveState, unsupported: string[
       generated
     })),
     key: table.key,
+    storage: table.storage,
+    atomic: table.atomic,
     foreignKeys: table.foreignKeys.map(
       (key) => `(${key.columns.join(', ')}) -> ${key.parentTable} (${key.parentColumns.join(', ')})`
     ),
@@ -94,6 +99,9 @@ function fitFor(table: Table, strategy: 'snapshot' | 'incremental', live: LiveSt
 }
 
 function adviceFor(table: Table, fitness: InspectedTable['fitness']): string {
+  if (!table.atomic) {
+    return `Convert it to InnoDB: ${table.storage} keeps half of a load that fails, so nothing is loaded into it.`
+  }
   if (!table.key) return 'Add a primary key: without one rows can only be added, or replaced all at once.'
   if (fitness.incremental === 'fit')
     return 'Fit for both: incremental undoes in the time of what changed, snapshot adds no column.'

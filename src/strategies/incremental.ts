@@ -1,5 +1,6 @@
 import { cascadeFrom } from './cascades.ts'
 import type { Strategy } from './strategy.ts'
+import { atomicObjection } from './strategy.ts'
 
 /**
  * Change sets in the database: each row says which version wrote it, superseded rows move to a history table. A table
@@ -9,6 +10,8 @@ export const incremental: Strategy = {
   name: 'incremental',
 
   objection(table, mode) {
+    const objection = atomicObjection(table)
+    if (objection) return objection
     if (!table.key) {
       return {
         reason: 'it has no key that tells its rows apart',

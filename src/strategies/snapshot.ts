@@ -2,12 +2,15 @@ import type { WriteMode } from '../model/change.ts'
 import type { Table } from '../model/table.ts'
 import { reachedByCascade } from './cascades.ts'
 import type { Objection, Strategy, Surroundings } from './strategy.ts'
+import { atomicObjection } from './strategy.ts'
 
 /** Full backup before each version; the data tables stay as they are, without any added column or table. */
 export const snapshot: Strategy = {
   name: 'snapshot',
 
   objection(table, mode, run) {
+    const objection = atomicObjection(table)
+    if (objection) return objection
     const [virtual] = run.unsupported
     if (table.triggers.length > 0 && virtual !== undefined) {
       return {

@@ -25,3 +25,12 @@ export interface Strategy {
   /** Prepares a table that this version has just made. */
   prepareNew(run: Run, table: Table): Promise<void>
 }
+
+/** Neither strategy can promise anything of a table whose storage engine keeps half of a failed load. */
+export function atomicObjection(table: Table): Objection | null {
+  if (table.atomic) return null
+  return {
+    reason: `its storage engine ${table.storage} undoes nothing when a load fails half-way`,
+    hint: `Convert it first: ALTER TABLE ${table.name} ENGINE=InnoDB`
+  }
+}

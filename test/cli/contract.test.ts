@@ -633,7 +633,8 @@ describe.concurrent('init, inspect and status', () => {
     expect(await place.json(['init', '--target', 'sqlite:shop.db', '--strategy', 'incremental'])).toEqual({
       configuration: 'rowback.yaml',
       database: 'shop.db',
-      tables: ['mother', 'notes', 'puppy']
+      tables: ['mother', 'notes', 'puppy'],
+      notes: []
     })
     expect(await readFile(place.at('rowback.yaml'), 'utf8')).toBe(
       'target: sqlite:shop.db\nrepository: .rowback\nstrategy: incremental\n'

@@ -101,6 +101,7 @@ export async function load(engine: Engine, table: Table, request: Load): Promise
     batches: batches(),
     version: request.version ?? 1,
     tracking: request.tracking ?? null,
+    onKnown: () => {},
     mayDeleteAbsent: () => {
       asked++
       return request.mayDeleteAbsent ?? true

@@ -374,6 +374,7 @@ export function writeTests(host: EngineHost, bench: Bench): void {
           tracking,
           mayDeleteAbsent: () => true,
           onRefused: (row) => refused.push(row),
+          onKnown: () => {},
           onChange: () => {}
         })
       )

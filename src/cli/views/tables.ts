@@ -5,7 +5,9 @@ import type { Style } from '../render.ts'
 import { plural, textTable } from './table.ts'
 
 export function inspectView(output: InspectOutput, style: Style): string {
-  const unsupported = output.unsupported.map((name) => `${name}: a virtual table, which is left out of backups`)
+  const unsupported = output.unsupported.map(
+    (name) => `${name}: no plain table, or of a column type that is not known; it is left out of backups`
+  )
   const tables = output.tables.length > 0 ? output.tables.map((table) => tableView(table, style)) : ['No tables yet.']
   return [`${style.bold(output.database)}  ${style.dim(output.engine)}`, ...tables, ...unsupported].join('\n\n')
 }
@@ -30,6 +32,7 @@ function tableView(table: InspectedTable, style: Style): string {
   return [
     `${style.bold(table.table)}  ${plural(table.rows, 'row')}`,
     ...columns.split('\n').map((line) => `  ${line}`),
+    ...fact('storage', table.storage ?? ''),
     ...fact('key', table.key?.join(', ') ?? 'none'),
     ...fact('refers to', table.foreignKeys.join('; ')),
     ...fact('referenced by', table.referencedBy.join('; ')),

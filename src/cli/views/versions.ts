@@ -161,6 +161,7 @@ export function initView(output: InitOutput, style: Style): string {
   const tables = output.tables.length > 0 ? output.tables.join(', ') : 'no tables yet'
   return [
     style.green(`Wrote ${output.configuration}. The baseline of ${output.database} is recorded (${tables}).`),
+    ...output.notes.map((note) => `  ${note}`),
     '  Next: rowback migrate FILE --create -m "..."'
   ].join('\n')
 }

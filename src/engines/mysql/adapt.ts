@@ -18,7 +18,9 @@ export function adapterFor(column: MysqlColumn): Adapter | null {
     case 'year':
       return adaptYear
     case 'float':
-      return column.rounded ? null : adaptFloat
+      return column.rounded ? roundedAdapter(declared) : adaptFloat
+    case 'double':
+      return column.rounded ? roundedAdapter(declared) : null
     case 'char':
       return adaptChar
     case 'binary':
@@ -48,6 +50,15 @@ function adaptFloat(value: Value): Value | Unholdable {
   return Number.isFinite(held) ? held : new Unholdable(`${value} is beyond the largest FLOAT`)
 }
 
+/** FLOAT(M,D) and DOUBLE(M,D) would round without a warning. */
+function roundedAdapter(declared: string): Adapter {
+  const digits = Number(/,\s*(\d+)\)/.exec(declared)?.[1] ?? 0)
+  return (value) => {
+    if (typeof value !== 'number' || Number(value.toFixed(digits)) === value) return value
+    return new Unholdable(`${value} would be rounded: the column holds ${digits} digits after the point`)
+  }
+}
+
 function adaptChar(value: Value): Value | Unholdable {
   if (typeof value !== 'string' || !value.endsWith(' ')) return value
   return new Unholdable('CHAR would drop the blanks at the end')
@@ -75,6 +86,7 @@ function setAdapter(members: readonly string[]): Adapter {
     const chosen = new Set(value.split(','))
     const stranger = [...chosen].find((member) => !members.includes(member))
     if (stranger !== undefined) return new Unholdable(`"${stranger}" is not one of ${members.join(', ')}`)
+    if (chosen.has('')) return new Unholdable('text cannot name the empty member of a SET')
     return members.filter((member) => chosen.has(member)).join(',')
   }
 }

@@ -236,7 +236,8 @@ function columnOf(row: Row, json: ReadonlySet<string>): MysqlColumn | null {
     collation: collation as string | null,
     members: dataType === 'enum' || dataType === 'set' ? membersOf(declared) : [],
     fractionDigits: Number(digits ?? 0),
-    rounded: /^(float|double)\(/.test(declared)
+    rounded: /^(float|double)\(/.test(declared),
+    counts: extra.includes('auto_increment')
   }
 }
 

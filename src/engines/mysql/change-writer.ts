@@ -5,7 +5,7 @@ import type { Row } from '../../model/value.ts'
 import { RawText } from '../../model/value.ts'
 import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
 import type { MysqlColumn } from './columns.ts'
-import { isBytes } from './columns.ts'
+import { copyExpression, isBytes } from './columns.ts'
 import { isLoadable, LOAD_FORMAT, LoadText, loadTargets } from './load-text.ts'
 import { literalFor } from './range.ts'
 import { list, literal, quote } from './sql-text.ts'
@@ -74,10 +74,12 @@ class Deleter {
     const names = this.#table.key ?? []
     const where = `WHERE ${names.length === 1 ? list(names) : `(${list(names)})`} IN (${keys.join(', ')})`
     if (this.#history !== null) {
-      const all = list([...writableColumns(this.#table).map((column) => column.name), VERSION_COLUMN])
+      const columns = writableColumns(this.#table) as MysqlColumn[]
+      const all = list([...columns.map((column) => column.name), VERSION_COLUMN])
+      const copies = [...columns.map((column) => copyExpression(column, quote(column.name))), quote(VERSION_COLUMN)]
       await this.#statements.execute(
         `INSERT INTO ${this.#history} (${all}, ${quote(SUPERSEDED_COLUMN)}) ` +
-          `SELECT ${all}, ${this.#version} FROM ${quote(this.#table.name)} ${where}`
+          `SELECT ${copies.join(', ')}, ${this.#version} FROM ${quote(this.#table.name)} ${where}`
       )
     }
     await this.#statements.execute(`DELETE FROM ${quote(this.#table.name)} ${where}`)

@@ -15,12 +15,16 @@ export interface MysqlColumn extends Column {
   fractionDigits: number
   /** FLOAT(M,D) and the like round to so many digits. */
   rounded: boolean
+  /** AUTO_INCREMENT. */
+  counts: boolean
 }
 
 const INTEGER_BITS: Record<string, bigint> = { tinyint: 8n, smallint: 16n, mediumint: 24n, int: 32n, bigint: 64n }
-const UNICODE = new Set(['utf8mb4', 'utf8mb3', 'utf8', 'ascii'])
+const UNICODE = new Set(['utf8mb4', 'utf8mb3', 'utf8'])
 const TEXTS = new Set(['char', 'varchar', 'tinytext', 'text', 'mediumtext', 'longtext'])
 const BYTES = new Set(['binary', 'varbinary', 'tinyblob', 'blob', 'mediumblob', 'longblob', 'vector'])
+/** Character sets that may hold half of a surrogate pair, which some servers carry over into UTF-8. */
+const WIDE = new Set(['ucs2', 'utf16', 'utf16le', 'utf32'])
 const GEOMETRIES = new Set([
   'geometry',
   'point',
@@ -73,24 +77,39 @@ export function membersOf(declared: string): string[] {
 /**
  * The expression by which a column is read exactly, and what its cells then mean: null where the protocol says it.
  * FLOAT would be printed with too few digits, ENUM and SET hide numbers behind equal text, and character sets other
- * than Unicode may hold bytes that stand for no character.
+ * than Unicode may hold bytes that stand for no character, or half of one.
  */
 export function readExpression(column: MysqlColumn, name: string): { sql: string; decoder: Decoder | null } {
   const { dataType, charset } = column
   if (dataType === 'float' || (dataType === 'double' && column.rounded)) return { sql: `${name} * 1e0`, decoder: null }
   if (dataType === 'bit') return { sql: `${name} + 0`, decoder: null }
   if (dataType === 'enum') return { sql: tagged(name, `${name} + 0 = 0`), decoder: decodeTagged }
-  if (dataType === 'set') return { sql: tagged(name, `${name} = '' AND ${name} + 0 <> 0`), decoder: decodeTagged }
+  if (dataType === 'set') return { sql: tagged(name, hasEmptyMember(column, name)), decoder: decodeTagged }
   if (charset === null || UNICODE.has(charset) || !TEXTS.has(dataType)) return { sql: name, decoder: null }
   const unicode = `CONVERT(${name} USING utf8mb4)`
+  const isWhole = WIDE.has(charset) ? `AND HEX(${unicode}) NOT REGEXP '^(..)*ED[AB]' ` : ''
   const sql =
-    `CASE WHEN CAST(CONVERT(${unicode} USING ${charset}) AS BINARY) = CAST(${name} AS BINARY) ` +
+    `CASE WHEN CAST(CONVERT(${unicode} USING ${charset}) AS BINARY) = CAST(${name} AS BINARY) ${isWhole}` +
     `THEN CONCAT('=', ${unicode}) WHEN ${name} IS NOT NULL THEN CONCAT('x', HEX(${name})) END`
   return { sql, decoder: decodeTagged }
 }
 
+/** Condition: a SET's member '' is chosen, which its text does not always show. */
+function hasEmptyMember({ members }: MysqlColumn, name: string): string {
+  const at = members.indexOf('')
+  return at < 0 ? '0' : `${name} & ${2n ** BigInt(at)} <> 0`
+}
+
 function tagged(name: string, isNumber: string): string {
   return `CASE WHEN ${name} IS NULL THEN NULL WHEN ${isNumber} THEN CONCAT('#', ${name} + 0) ELSE CONCAT('=', CONVERT(${name} USING utf8mb4)) END`
+}
+
+/**
+ * The expression by which one statement copies a cell into a column of the same type: servers copy a SET as its text,
+ * which hides the member ''.
+ */
+export function copyExpression(column: MysqlColumn, name: string): string {
+  return column.dataType === 'set' && column.members.includes('') ? `${name} + 0` : name
 }
 
 /** Condition: both cells hold the same, exactly; collations would call 'a' and 'A' the same. */

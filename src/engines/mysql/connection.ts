@@ -175,10 +175,9 @@ class RowFlow {
 
   async *batches(): AsyncIterable<RawResult> {
     for (;;) {
-      if (this.#rows.length < BATCH && !this.#ended) await this.#more()
+      while (this.#rows.length < BATCH && !this.#ended) await this.#more()
       if (this.#error) throw this.#error
-      const rows = this.#rows
-      this.#rows = []
+      const rows = this.#rows.splice(0, BATCH)
       if (rows.length > 0) yield { fields: this.#fields, rows }
       else if (this.#ended) return
     }
@@ -190,13 +189,15 @@ class RowFlow {
   }
 
   async #more(): Promise<void> {
-    if (this.#paused) {
-      this.#paused = false
-      this.#driver.resume()
-    }
-    await new Promise<void>((resolve) => {
+    const woken = new Promise<void>((resolve) => {
       this.#wake = resolve
     })
+    if (this.#paused) {
+      this.#paused = false
+      // Packets that waited are handled within this call, and may pause the connection again.
+      this.#driver.resume()
+    }
+    await woken
     this.#wake = null
   }
 }

@@ -79,17 +79,22 @@ export function loadTargets(
   before: readonly string[],
   fixed: readonly (readonly [name: string, sql: string])[]
 ): string {
-  const targets = [...before.map(quote)]
+  const made = columns.map((column, i) => madeOf(column, `@rowback_${i}`))
+  const hasSets = fixed.length > 0 || made.some((sql) => sql !== null)
+  const targets = before.map(quote)
   const sets = fixed.map(([name, sql]) => `${quote(name)} = ${sql}`)
   for (const [i, column] of columns.entries()) {
-    const made = madeOf(column, `@rowback_${i}`)
-    targets.push(made === null ? quote(column.name) : `@rowback_${i}`)
-    if (made !== null) sets.push(`${quote(column.name)} = ${made}`)
+    const variable = `@rowback_${i}`
+    // Where anything is SET, MariaDB makes the next number of a counter's 0, unless the counter itself is SET.
+    const sql = made[i] ?? (hasSets && column.counts ? variable : null)
+    targets.push(sql === null ? quote(column.name) : variable)
+    if (sql !== null) sets.push(`${quote(column.name)} = ${sql}`)
   }
   return `(${targets.join(', ')})${sets.length > 0 ? ` SET ${sets.join(', ')}` : ''}`
 }
 
 function madeOf(column: MysqlColumn, variable: string): string | null {
   if (isBytes(column)) return `UNHEX(${variable})`
-  return column.dataType === 'bit' ? `CAST(${variable} AS UNSIGNED)` : null
+  // As text, the YEAR 0 would be 2000.
+  return column.dataType === 'bit' || column.dataType === 'year' ? `CAST(${variable} AS UNSIGNED)` : null
 }

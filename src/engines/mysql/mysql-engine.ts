@@ -46,6 +46,10 @@ const READS =
 const CREATES_TRIGGER = /^CREATE\s+(DEFINER\s*=\s*\S+\s+)?TRIGGER\b/i
 /** So many long VARCHARs would make a row longer than the 65,535 bytes that a server allows. */
 const MOST_VARCHARS = 30
+const SHOWN_OF_VERSIONS = [
+  ...['version_id', 'kind', 'status', 'strategy', 'author', 'author_name', 'author_email', 'author_alias'],
+  ...['description', 'remarks', 'tag', 'target_version', 'source_name', 'started_at', 'finished_at']
+]
 const RELOCK_MS = 10_000
 
 /** MySQL, MariaDB and what speaks like them: one session; bookkeeping stands in a schema beside the data. */
@@ -310,6 +314,11 @@ export class MysqlEngine extends SqlEngine {
     if (table && indexes.length > 0)
       await this.#execute(`ALTER TABLE ${quote(table.name)} DROP INDEX \`rowback_version\``)
     await super.stopTracking(table, tracking)
+    const left = await this.#read(
+      'SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME LIKE ? LIMIT 1',
+      [this.#controlSchema, 'history\\_%']
+    )
+    if (left.length === 0 && !this.#target.sameSchema) await this.#execute('DROP VIEW IF EXISTS `rowback_version`')
   }
 
   async *readRows(table: Table, range: RowRange): AsyncIterable<Row[]> {
@@ -345,6 +354,7 @@ export class MysqlEngine extends SqlEngine {
       product: this.#server,
       execute: (sql) => connection.execute(sql),
       read: async (sql) => decodeRows(await connection.read(sql)),
+      stream: (sql) => connection.stream(sql),
       load: (sql, bytes) => connection.load(sql, bytes)
     }
   }
@@ -384,6 +394,20 @@ export class MysqlEngine extends SqlEngine {
     await this.#execute(
       `ALTER TABLE ${this.historyOf(tracking)} ADD INDEX \`rowback_superseded\` (${quote(SUPERSEDED_COLUMN)})`
     )
+    await this.#showVersions()
+  }
+
+  /** A view among the data, so that rows can be joined with the versions that wrote them. */
+  async #showVersions(): Promise<void> {
+    if (this.#target.sameSchema) return
+    try {
+      await this.#execute(
+        `CREATE OR REPLACE VIEW \`rowback_version\` AS SELECT ${list(SHOWN_OF_VERSIONS)} FROM ${this.controlTable('rowback_version')}`
+      )
+    } catch (error) {
+      // Without the privilege, or where the name is taken, the versions are still there in their own schema.
+      if (!(error instanceof RowbackError)) throw error
+    }
   }
 
   protected async *stream(sql: string, parameters: Value[], cells: readonly Column[]): AsyncIterable<Row[]> {

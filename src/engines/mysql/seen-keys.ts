@@ -20,6 +20,9 @@ export class SeenKeys {
     this.#key = key
   }
 
+  /** Where the keys stand. */
+  readonly place = SEEN
+
   get #names(): string[] {
     return this.#key.map((column) => column.name)
   }

@@ -9,18 +9,26 @@ import { applyBisecting } from './bisect.ts'
 import type { MysqlTable } from './catalogue.ts'
 import type { MysqlColumn } from './columns.ts'
 
-import { sameCell } from './columns.ts'
+import { readExpression, sameCell } from './columns.ts'
+import type { RawRow } from './connection.ts'
 import { indexNamed } from './errors.ts'
 import { FastPath } from './fast-path.ts'
+import { KnownRows } from './known-rows.ts'
 import { findOrphans } from './missing-parents.ts'
 import { SeenKeys } from './seen-keys.ts'
-import { list, quote } from './sql-text.ts'
+import { list, literal, quote } from './sql-text.ts'
 import { NUMBER, STAGE, STATE, Stage } from './stage.ts'
 import type { Statements } from './statements.ts'
 
 /** Rows are staged, compared and written in chunks: what one chunk costs is bounded, and so is memory. */
 const CHUNK_ROWS = 20_000
 const CHUNK_CHARACTERS = 8 << 20
+
+/** Once so large a part of the table was staged and most of it was unchanged, its rows are better known here. */
+const WORTH_KNOWING = 50
+const FIRST_CHUNK_ROWS = 4000
+/** 17 bytes each, a quarter of the slots free: more would take more memory than a load should. */
+const MOST_KNOWN = 5_000_000
 
 const UNCHANGED = 0
 const NEW = 1
@@ -62,6 +70,10 @@ export class SetWriter<R extends TypedRow> {
   /** Null where every row can only be new: the table was empty, or has no key. */
   #seen: SeenKeys | null = null
   #fastPath: FastPath | null = null
+  #known: KnownRows | null = null
+  #staged = 0
+  /** About how many rows the table has; null until that is asked. */
+  #liveRows: number | null = null
   #postponed: R[] = []
   #isWaitingUseful = true
   #told = 0
@@ -117,13 +129,62 @@ export class SetWriter<R extends TypedRow> {
         await this.#seen.keep(batch.failedKeys)
       }
       for (const row of batch.rows) {
+        if (this.#known?.isUnchangedRow(row.values)) continue
         chunk.set(chunk.size + 1, row)
         characters += weightOf(row.values)
+        if (this.#staged === 0 && this.#seen && chunk.size >= FIRST_CHUNK_ROWS) {
+          await hand()
+          await working
+        }
         if (chunk.size >= CHUNK_ROWS || characters >= CHUNK_CHARACTERS) await hand()
+      }
+      if (await this.#isWorthKnowing()) {
+        await working
+        await this.#learn(this.#seen as SeenKeys)
       }
     }
     await hand()
     await working
+    this.#counts.unchanged += this.#known?.unchanged ?? 0
+  }
+
+  /** A large source that brings mostly what is there. */
+  async #isWorthKnowing(): Promise<boolean> {
+    const { mode } = this.#request
+    if (this.#known || !this.#seen || (mode !== 'upsert' && mode !== 'update')) return false
+    if (this.#staged < FIRST_CHUNK_ROWS || this.#counts.unchanged * 2 < this.#staged) return false
+    this.#liveRows ??= await this.#countAbout()
+    return this.#liveRows <= MOST_KNOWN && this.#staged * WORTH_KNOWING >= this.#liveRows
+  }
+
+  /** The server's own estimate. */
+  async #countAbout(): Promise<number> {
+    const [row] = await this.#statements.read(
+      `SELECT TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ${literal(this.#request.table.name)}`
+    )
+    return Number(row?.[0] ?? 0)
+  }
+
+  /** Reads what the table has, this version's own rows included. */
+  async #learn(seen: SeenKeys): Promise<void> {
+    const { table } = this.#request
+    const limits = { expected: this.#liveRows ?? 0, most: MOST_KNOWN }
+    const known = await KnownRows.read(this.#statements, table.name, this.#columns, this.#keyAt, limits)
+    if (known === null) {
+      this.#liveRows = Number.POSITIVE_INFINITY
+      return
+    }
+    for await (const { rows } of this.#statements.stream(this.#liveKeys(`${seen.place} s`))) {
+      for (const key of rows) known.takeKey(key)
+    }
+    this.#known = known
+    this.#request.onKnown(known)
+  }
+
+  /** Keys of the table, as it spells them, of rows that are named by key elsewhere. */
+  #liveKeys(from: string, more = ''): string {
+    const cells = this.#key.map((column) => readExpression(column, `t.${quote(column.name)}`).sql)
+    return `SELECT ${cells.join(', ')}${more} FROM ${from} JOIN ${this.#live} t ON ${this.#sameKey()}`
   }
 
   /** @param isFirstTime off for rows that waited: their keys are known */
@@ -134,6 +195,7 @@ export class SetWriter<R extends TypedRow> {
       this.#tellInserted(chunk, [...chunk.keys()])
       return
     }
+    this.#staged += chunk.size
     const staged = new Set(await this.#stage.fill(chunk, (number, refusal) => this.#refuse(chunk, number, refusal)))
     if (this.#seen && isFirstTime) await this.#refuseRepeated(this.#seen, chunk, staged)
     if (this.#request.key) await this.#compare()
@@ -142,7 +204,8 @@ export class SetWriter<R extends TypedRow> {
   }
 
   async #refuseRepeated(seen: SeenKeys, chunk: Chunk<R>, staged: Set<number>): Promise<void> {
-    const repeated = await seen.repeated((number) => chunk.get(number)?.line ?? 0)
+    const repeated: Map<number, number | null> = await seen.repeated((number) => chunk.get(number)?.line ?? 0)
+    await this.#findKnownKeys(repeated)
     for (const [number, line] of repeated) {
       staged.delete(number)
       const row = chunk.get(number) as R
@@ -152,6 +215,18 @@ export class SetWriter<R extends TypedRow> {
       await this.#statements.execute(`DELETE FROM ${STAGE} WHERE ${NUMBER} IN (${[...repeated.keys()].join(', ')})`)
     }
     await seen.takeStaged()
+  }
+
+  /** Rows that were found unchanged were never staged: only {@link KnownRows} has seen their keys. */
+  async #findKnownKeys(repeated: Map<number, number | null>): Promise<void> {
+    if (!this.#known) return
+    const found: [number: number, key: RawRow][] = []
+    for await (const { rows } of this.#statements.stream(this.#liveKeys(`${STAGE} s`, `, s.${NUMBER}`))) {
+      for (const row of rows) found.push([Number(row.at(-1)?.toString()), row.slice(0, -1)])
+    }
+    for (const [number, key] of found) {
+      if (!repeated.has(number) && this.#known.takeKey(key)) repeated.set(number, null)
+    }
   }
 
   /** Notes for each staged row whether the table has it, and with the same content. */

@@ -35,9 +35,10 @@ export class Stage {
     rows: ReadonlyMap<number, TypedRow>,
     refuse: (number: number, refusal: Refusal) => void
   ): Promise<number[]> {
-    await this.#make()
+    await this.#make(this.#statements.product.stageOptions)
     if (await this.#load(rows)) return [...rows.keys()]
-    await this.#make()
+    // Halving needs a table that takes a failed statement back.
+    await this.#make('ENGINE=InnoDB')
     const bad = new Set<number>()
     await applyBisecting(
       this.#statements,
@@ -51,12 +52,12 @@ export class Stage {
     return [...rows.keys()].filter((number) => !bad.has(number))
   }
 
-  async #make(): Promise<void> {
+  async #make(options: string): Promise<void> {
     await this.drop()
     const columns = this.#columns.map((column) => `${quote(column.name)} ${bareDefinition(column)}`)
     await this.#statements.execute(
       `CREATE TEMPORARY TABLE ${STAGE} (${NUMBER} INT NOT NULL PRIMARY KEY, ${LINE} BIGINT NOT NULL, ${STATE} TINYINT NOT NULL DEFAULT 0, ` +
-        `${columns.join(', ')}) ${this.#statements.product.stageOptions}`
+        `${columns.join(', ')}) ${options}`
     )
   }
 

@@ -1,5 +1,5 @@
 import type { Row } from '../../model/value.ts'
-import type { Outcome } from './connection.ts'
+import type { Outcome, RawResult } from './connection.ts'
 import type { Product } from './product.ts'
 
 /** What the parts of this engine send to the server, inside the transaction that is open. */
@@ -7,6 +7,8 @@ export interface Statements {
   readonly product: Product
   execute(sql: string): Promise<Outcome>
   read(sql: string): Promise<Row[]>
+  /** Rows as the server sends them; nothing else can be asked until they are read. */
+  stream(sql: string): AsyncIterable<RawResult>
   /** Loads bytes by a `LOAD DATA LOCAL INFILE` statement. */
   load(sql: string, bytes: readonly Buffer[]): Promise<Outcome>
 }

@@ -1,0 +1,233 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { open } from '../src/index.ts'
+import { randomIds, writeChangedOrders, writeOrders, writeOrdersOf } from './generate.ts'
+import type { Measurement } from './measure.ts'
+import { median, runRowback } from './measure.ts'
+import type { BenchServer } from './mysql-server.ts'
+import { openServer } from './mysql-server.ts'
+
+const ROWS = Number(process.env.BENCH_ROWS ?? 1_000_000)
+const ROWS_LARGE = Number(process.env.BENCH_ROWS ?? 10_000_000)
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3)
+/** A row has about 120 bytes. */
+const WORDS = 8
+const PEAK_GOAL = 300
+
+export const MYSQL = 'MySQL and MariaDB: loads and rollbacks'
+export const MYSQL_LARGE = 'MySQL and MariaDB: memory'
+
+/** Measures loads, rollbacks and many versions, and tells of them in a section of the document. */
+export function measureMysql(): Promise<string> {
+  return withBench(ROWS, async (bench) => {
+    const work = measureRounds(bench)
+    return sectionOf(bench, work, await measureVersions(bench))
+  })
+}
+
+/** Measures the memory of the same loads of ten times the rows, once. */
+export function measureMysqlLarge(): Promise<string> {
+  return withBench(ROWS_LARGE, async (bench) => largeSectionOf(bench, rowbackRound(bench)))
+}
+
+interface Bench {
+  server: BenchServer
+  folder: string
+  rows: number
+  /** The size of the first file. */
+  bytes: number
+  csv: string
+  /** The same with 1% of the rows changed and 0.1% more. */
+  changedCsv: string
+}
+
+async function withBench(rows: number, measure: (bench: Bench) => Promise<string>): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'rowback-bench-'))
+  try {
+    const csv = join(folder, 'orders.csv')
+    const bytes = await writeOrders(csv, { rows, words: WORDS })
+    const changedCsv = join(folder, 'changed.csv')
+    const changes = { changed: randomIds(Math.floor(rows / 100), rows, 2), added: Math.floor(rows / 1000), seed: 3 }
+    await writeChangedOrders(changedCsv, { rows, words: WORDS }, changes)
+    const server = await openServer()
+    try {
+      return await measure({ server, folder, rows, bytes, csv, changedCsv })
+    } finally {
+      await server.stop()
+    }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+type RowbackWork = 'first' | 'second' | 'rollback'
+type Work = RowbackWork | 'loadData' | 'restore'
+
+function measureRounds(bench: Bench): Record<Work, Measurement> {
+  const rounds = Array.from({ length: ROUNDS }, () => ({
+    loadData: loadData(bench),
+    ...rowbackRound(bench),
+    restore: restore(bench)
+  }))
+  const of = (work: Work) => median(rounds.map((round) => round[work]))
+  return {
+    loadData: of('loadData'),
+    first: of('first'),
+    second: of('second'),
+    rollback: of('rollback'),
+    restore: of('restore')
+  }
+}
+
+function loadData({ server, csv }: Bench): Measurement {
+  server.makeTable()
+  return said('LOAD DATA LOCAL', server.loadData(csv))
+}
+
+/** Load, load again, roll back; the content of the table is compared, but not in the time taken. */
+function rowbackRound(bench: Bench): Record<RowbackWork, Measurement> {
+  const { server, csv, changedCsv } = bench
+  emptyTable(bench)
+  const first = said('rowback, first load', rowback(bench, migrate(csv)))
+  const before = server.fingerprint()
+  const second = said('rowback, second load', rowback(bench, migrate(changedCsv)))
+  if (server.fingerprint() === before) throw new Error('The second load changed nothing')
+  const rollback = said('rowback, rollback', rowback(bench, ['rollback', '1', '-m', 'benchmark']))
+  if (server.fingerprint() !== before) throw new Error('The rollback did not bring back what was')
+  return { first, second, rollback }
+}
+
+function migrate(csv: string): string[] {
+  return ['migrate', csv, '--table', 'orders', '--strategy', 'incremental', '-m', 'benchmark']
+}
+
+function rowback({ server, folder }: Bench, args: string[]): Measurement {
+  return runRowback([...args, '--target', server.target], folder)
+}
+
+/** A dump of the loaded table; what it brings back is compared, but not in the time taken. */
+function restore({ server, csv, folder }: Bench): Measurement {
+  const file = join(folder, 'orders.sql')
+  server.makeTable()
+  server.loadData(csv)
+  const before = server.fingerprint()
+  server.dump(file)
+  server.clear()
+  const measured = said('restoring a dump', server.restore(file))
+  if (server.fingerprint() !== before) throw new Error('The dump did not bring back what was')
+  return measured
+}
+
+function emptyTable({ server, folder }: Bench): void {
+  rmSync(join(folder, '.rowback'), { recursive: true, force: true })
+  server.makeTable()
+}
+
+interface Versions {
+  changed: number
+  first: Measurement
+  last: Measurement
+}
+
+/** How many versions stand for the 1st and for the 101st: of one alone the time would be chance. */
+const AROUND = 5
+
+/** Versions of random rows behind a first load, in one process: does one take longer when many came before? */
+async function measureVersions(bench: Bench): Promise<Versions> {
+  const changed = Math.min(10_000, Math.floor(bench.rows / 100))
+  emptyTable(bench)
+  rowback(bench, migrate(bench.csv))
+  const db = await open({
+    target: bench.server.target,
+    repository: join(bench.folder, '.rowback'),
+    author: 'benchmark'
+  })
+  const source = join(bench.folder, 'version.csv')
+  const measured: Measurement[] = []
+  try {
+    for (let number = 1; number <= 100 + AROUND; number++) {
+      await writeOrdersOf(source, randomIds(changed, bench.rows, 1000 + number), 2000 + number, WORDS)
+      const startedAt = performance.now()
+      const version = await db.migrate({ source, table: 'orders', strategy: 'incremental', description: 'benchmark' })
+      measured.push({ seconds: (performance.now() - startedAt) / 1000, peak: null })
+      if (number % 10 === 1) said(`version ${number}`, measured.at(-1)!)
+      if (version.tables[0]?.updated !== changed) throw new Error(`Version ${number} did not update ${changed} rows`)
+    }
+  } finally {
+    await db.close()
+  }
+  return { changed, first: median(measured.slice(0, AROUND)), last: median(measured.slice(-AROUND)) }
+}
+
+function said(what: string, measurement: Measurement): Measurement {
+  const peak = measurement.peak === null ? '' : `, ${megabytes(measurement.peak)} MB`
+  console.error(`${what}: ${measurement.seconds.toFixed(2)} s${peak}`)
+  return measurement
+}
+
+function sectionOf(bench: Bench, work: Record<Work, Measurement>, versions: Versions): string {
+  const nth = `version of ${versions.changed.toLocaleString('en')} changed rows`
+  return `${describe(bench)}
+Medians of ${ROUNDS} rounds, in which the sides take turns; each begins with a new table. Rowback is its command line, with
+the start of its process; the content of the table is compared after each step. Of the versions, which one process makes
+behind a first load, the medians of 1 to ${AROUND} and of 101 to ${100 + AROUND} are given.
+
+| work | rowback, s | against | s | ratio | goal | met |
+|---|---:|---|---:|---:|---:|---|
+${compared('first load, incremental, all rows validated', work.first, '`LOAD DATA LOCAL`', work.loadData, 1.25)}
+${compared('load of the same file, 1% of its rows changed and 0.1% new', work.second, '`LOAD DATA LOCAL` of the first', work.loadData, 0.5)}
+${compared('rollback of that second load', work.rollback, 'restoring a `mariadb-dump`', work.restore, 1 / 50)}
+${compared(`the 101st ${nth}`, versions.last, 'the 1st', versions.first, 1.1)}
+
+${memoryTable(bench, work)}`
+}
+
+function largeSectionOf(bench: Bench, work: Record<RowbackWork, Measurement>): string {
+  return `${describe(bench)}
+Made by \`npm run bench -- mysql --large\`, in one round.
+
+${memoryTable(bench, work)}`
+}
+
+function describe({ server, rows, bytes }: Bench): string {
+  const client = /\d+(\.\d+)+-MariaDB/.exec(execFileSync('mariadb', ['--version'], { encoding: 'utf8' }))?.[0]
+  const pool = Math.round(server.bufferPool() / 2 ** 20)
+  return `${rows.toLocaleString('en')} rows of 8 columns (${Math.round(bytes / 1e6)} MB of CSV), a table with a primary key and one secondary index.
+${server.product} with a buffer pool of ${pool} MiB, client ${client ?? 'unknown'}, Node.js ${process.versions.node}, ${availableParallelism()} cores.`
+}
+
+function compared(work: string, ours: Measurement, against: string, theirs: Measurement, goal: number): string {
+  const ratio = ours.seconds / theirs.seconds
+  const digits = goal < 0.1 ? 3 : 2
+  const cells = [
+    work,
+    ours.seconds.toFixed(2),
+    against,
+    theirs.seconds.toFixed(2),
+    ratio.toFixed(digits),
+    `≤ ${goal.toFixed(2)}`,
+    met(ratio <= goal)
+  ]
+  return `| ${cells.join(' | ')} |`
+}
+
+function memoryTable({ rows }: Bench, work: Record<RowbackWork, Measurement>): string {
+  const line = (name: string, { seconds, peak }: Measurement) =>
+    `| ${name} | ${seconds.toFixed(2)} | ${megabytes(peak!)} | < ${PEAK_GOAL} | ${met(megabytes(peak!) < PEAK_GOAL)} |`
+  return `| peak memory of rowback at ${rows.toLocaleString('en')} rows | s | MB | goal | met |
+|---|---:|---:|---:|---|
+${line('first load', work.first)}
+${line('second load', work.second)}
+${line('rollback', work.rollback)}
+`
+}
+
+function megabytes(mebibytes: number): number {
+  return Math.round((mebibytes * 2 ** 20) / 1e6)
+}
+
+function met(yes: boolean): string {
+  return yes ? 'yes' : 'no'
+}

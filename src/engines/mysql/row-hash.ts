@@ -1,0 +1,120 @@
+import { randomBytes } from 'node:crypto'
+import type { Value } from '../../model/value.ts'
+import { RawText } from '../../model/value.ts'
+
+const C1 = 0xcc9e2d51
+const C2 = 0x1b873593
+const NULL = 0x4e554c4c
+const TAGGED = 0x3d
+
+/**
+ * A 64-bit hash of a row's cells as the server prints them: two lanes in the manner of MurmurHash3_x86_32
+ * (https://github.com/aappleby/smhasher), four bytes at a time, with the length of each cell mixed in. It is seeded anew
+ * in every process, so that nobody can prepare rows that collide. Bytes from the server and text from a source give
+ * the same hash where they are the same UTF-8.
+ */
+export class RowHash {
+  high = 0
+  low = 0
+  readonly #seeds = new Int32Array(new Uint8Array(randomBytes(8)).buffer)
+
+  begin(): void {
+    this.high = this.#seeds[0] as number
+    this.low = this.#seeds[1] as number
+  }
+
+  /** @param isTagged the server's cell begins with `=`, and this one does not */
+  addText(text: string | null, isTagged: boolean): void {
+    if (text === null) this.#mix(NULL)
+    else if (isTagged) this.addBytes(Buffer.from(String.fromCharCode(TAGGED) + text))
+    else if (!this.#addAscii(text)) this.addBytes(Buffer.from(text))
+  }
+
+  /** @returns false, and nothing is added, for a text that is more than ASCII */
+  #addAscii(text: string): boolean {
+    const { length } = text
+    const whole = length & ~3
+    let { high, low } = this
+    let all = 0
+    let at = 0
+    for (; at < whole; at += 4) {
+      const a = text.charCodeAt(at)
+      const b = text.charCodeAt(at + 1)
+      const c = text.charCodeAt(at + 2)
+      const d = text.charCodeAt(at + 3)
+      all |= a | b | c | d
+      const word = a | (b << 8) | (c << 16) | (d << 24)
+      high = (Math.imul(rotate(high ^ Math.imul(rotate(Math.imul(word, C1), 15), C2), 13), 5) + 0xe6546b64) | 0
+      low = (Math.imul(rotate(low ^ Math.imul(rotate(Math.imul(word, C2), 17), C1), 19), 5) + 0x561ccd1b) | 0
+    }
+    let word = 0
+    for (let shift = 0; at < length; at++, shift += 8) {
+      const code = text.charCodeAt(at)
+      all |= code
+      word |= code << shift
+    }
+    if (all > 127) return false
+    this.high = high
+    this.low = low
+    this.#mix(word)
+    this.#mix(length)
+    return true
+  }
+
+  addBytes(bytes: Uint8Array | null): void {
+    if (bytes === null) {
+      this.#mix(NULL)
+      return
+    }
+    const { length } = bytes
+    const whole = length & ~3
+    let { high, low } = this
+    let at = 0
+    for (; at < whole; at += 4) {
+      const word =
+        (bytes[at] as number) |
+        ((bytes[at + 1] as number) << 8) |
+        ((bytes[at + 2] as number) << 16) |
+        ((bytes[at + 3] as number) << 24)
+      high = (Math.imul(rotate(high ^ Math.imul(rotate(Math.imul(word, C1), 15), C2), 13), 5) + 0xe6546b64) | 0
+      low = (Math.imul(rotate(low ^ Math.imul(rotate(Math.imul(word, C2), 17), C1), 19), 5) + 0x561ccd1b) | 0
+    }
+    let word = 0
+    for (let shift = 0; at < length; at++, shift += 8) word |= (bytes[at] as number) << shift
+    this.high = high
+    this.low = low
+    this.#mix(word)
+    this.#mix(length)
+  }
+
+  /** A formatted value, as the server would print it; where it prints otherwise, the hash is another. */
+  addValue(value: Value, isTagged: boolean): void {
+    if (value === null || typeof value === 'string') this.addText(value, isTagged)
+    else if (value instanceof RawText) this.addBytes(value.bytes)
+    else if (value instanceof Uint8Array) this.addBytes(value)
+    else this.addText(String(value), isTagged)
+  }
+
+  end(): void {
+    const high = avalanche((this.high + this.low) | 0)
+    this.low = avalanche((this.low + high) | 0) >>> 0
+    this.high = high >>> 0
+  }
+
+  #mix(word: number): void {
+    this.high = (Math.imul(rotate(this.high ^ Math.imul(rotate(Math.imul(word, C1), 15), C2), 13), 5) + 0xe6546b64) | 0
+    this.low = (Math.imul(rotate(this.low ^ Math.imul(rotate(Math.imul(word, C2), 17), C1), 19), 5) + 0x561ccd1b) | 0
+  }
+}
+
+function rotate(word: number, bits: number): number {
+  return (word << bits) | (word >>> (32 - bits))
+}
+
+function avalanche(word: number): number {
+  let mixed = word ^ (word >>> 16)
+  mixed = Math.imul(mixed, 0x85ebca6b)
+  mixed ^= mixed >>> 13
+  mixed = Math.imul(mixed, 0xc2b2ae35)
+  return mixed ^ (mixed >>> 16)
+}
