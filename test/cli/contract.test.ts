@@ -649,6 +649,8 @@ describe.concurrent('init, inspect and status', () => {
         { name: 'name', type: 'VARCHAR(20)', nullable: false, generated: false }
       ],
       key: ['id'],
+      storage: null,
+      atomic: true,
       foreignKeys: [],
       referencedBy: ['puppy (mother_id)'],
       triggers: ['named'],
@@ -658,6 +660,8 @@ describe.concurrent('init, inspect and status', () => {
     })
     expect(notes).toMatchObject({
       key: null,
+      storage: null,
+      atomic: true,
       fitness: { snapshot: 'fit', incremental: 'no: it has no key that tells its rows apart' }
     })
     expect(puppy).toMatchObject({
