@@ -3,6 +3,7 @@ import { CommanderError } from 'commander'
 import { ExitCode, RowbackError, usageError } from '../errors.ts'
 import { makeProgram, outputFlags, repeatedFlags } from './program.ts'
 import { Renderer } from './render.ts'
+import { keepYoungSpaceSmall } from './young-space.ts'
 
 const PATIENCE_MS = 3000
 
@@ -70,6 +71,7 @@ function interrupted(): RowbackError {
 }
 
 const words = process.argv.slice(2)
+keepYoungSpaceSmall()
 // A password in an argument would stand in the list of processes.
 if (words.some((word) => /:\/\/[^/@]*:[^/@]*@/.test(word))) process.title = 'rowback'
 await main(words.length > 0 ? words : ['--help'])

@@ -142,7 +142,7 @@ export abstract class SqlEngine implements Engine {
       const taken = await this.supersede(table, tracking, as, differs, [to, to, to])
       await this.run(`DELETE FROM ${live} WHERE ${differs}`, [to, to, to])
       const put = await this.run(
-        `INSERT INTO ${live} (${columns}, ${version}) SELECT ${this.list(this.names(table), 'h')}, ? FROM ${history} h ` +
+        `INSERT INTO ${live} (${columns}, ${version}) SELECT ${this.copiesOf(table, 'h')}, ? FROM ${history} h ` +
           `WHERE ${this.stateOf('h')} AND NOT EXISTS (SELECT 1 FROM ${live} t WHERE ${this.sameKey(table, 't', 'h')}) ` +
           `AND NOT EXISTS (SELECT 1 FROM ${history} x WHERE ${this.sameKey(table, 'x', 'h')} AND ${this.stateOf('x')} ` +
           `AND x.${this.quote(SUPERSEDED_COLUMN)} < h.${this.quote(SUPERSEDED_COLUMN)})`,
@@ -173,9 +173,10 @@ export abstract class SqlEngine implements Engine {
     parameters: Value[]
   ): Promise<number> {
     const columns = this.list([...this.names(table), VERSION_COLUMN])
+    const live = this.quote(table.name)
     return this.run(
       `INSERT INTO ${this.historyOf(tracking)} (${columns}, ${this.quote(SUPERSEDED_COLUMN)}) ` +
-        `SELECT ${columns}, ? FROM ${this.quote(table.name)} WHERE ${where}`,
+        `SELECT ${this.copiesOf(table, live)}, ${this.quote(VERSION_COLUMN)}, ? FROM ${live} WHERE ${where}`,
       [as, ...parameters]
     )
   }
@@ -256,6 +257,11 @@ export abstract class SqlEngine implements Engine {
   /** The expressions by which columns are read exactly. */
   protected cellsOf(columns: readonly Column[]): string[] {
     return columns.map((column) => this.quote(column.name))
+  }
+
+  /** What is selected of an aliased table so that a column of the same type takes it as it is. */
+  protected copiesOf(table: Table, alias: string): string {
+    return this.list(this.names(table), alias)
   }
 
   /** The quoted place of a history table. */

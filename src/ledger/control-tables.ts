@@ -37,7 +37,7 @@ const TABLES: Record<(typeof CONTROL_TABLES)[number], { columns: ColumnDefinitio
       ['tag', WORD, 'null'],
       ['target_version', NUMBER, 'null'],
       ['source_name', LONG, 'null'],
-      ['source_sha256', WORD, 'null'],
+      ['source_sha256', LONG, 'null'],
       ['tables', LONG],
       ['anchor', WORD, 'null'],
       ['error', LONG, 'null'],

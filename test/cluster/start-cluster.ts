@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { installData, requireMariadbd, serverArgs } from '../support/servers/mariadb.ts'
 import { freePorts } from '../support/servers/ports.ts'
@@ -19,8 +19,13 @@ interface Ports {
   snapshot: number
 }
 
+export interface ClusterNode extends DatabaseServer {
+  /** Ends the server as a power cut would; `stop()` still cleans up after it. */
+  kill(): Promise<void>
+}
+
 export interface Cluster {
-  nodes: DatabaseServer[]
+  nodes: ClusterNode[]
   stop(): Promise<void>
 }
 
@@ -51,11 +56,11 @@ async function nodePorts(count: number): Promise<Ports[]> {
 }
 
 /** The first node makes the data and the group; the others join it and receive the data with rsync. */
-async function startNode(index: number, allPorts: readonly Ports[]): Promise<DatabaseServer> {
+async function startNode(index: number, allPorts: readonly Ports[]): Promise<ClusterNode> {
   const [command, provider] = [await requireMariadbd(), await requireProvider()]
   const ports = allPorts[index]!
   const sandbox = await createSandbox(`galera-${index + 1}`)
-  return startServer(sandbox, async () => {
+  const server = await startServer(sandbox, async () => {
     const user = isRoot() ? ['--user=nobody'] : []
     if (isRoot()) await sandbox.run('chown', ['nobody', sandbox.folder])
     if (index === 0) await installData(sandbox, [REDO_LOG, ...user])
@@ -79,6 +84,11 @@ async function startNode(index: number, allPorts: readonly Ports[]): Promise<Dat
     ]
     return { command, args, port: ports.client, socket, ready: 'Synchronized with group, ready for connections' }
   })
+  return { ...server, kill }
+
+  async function kill(): Promise<void> {
+    process.kill(Number(await readFile(join(sandbox.folder, 'mysqld.pid'), 'utf8')), 'SIGKILL')
+  }
 
   async function makeDataFolder(): Promise<void> {
     const folder = join(sandbox.folder, 'data')

@@ -1,6 +1,7 @@
 import type { Column, ColumnType } from '../../model/table.ts'
 import type { Decoder } from './decode.ts'
 import { decodeTagged } from './decode.ts'
+import { quote } from './sql-text.ts'
 
 /** A column as the server's catalogue has it. */
 export interface MysqlColumn extends Column {
@@ -130,4 +131,9 @@ export function isBytes(column: MysqlColumn): boolean {
 /** Whether rows can be put in the order of such a column and cut at its values: ENUM compares as text, but sorts as number. */
 export function canOrder(column: MysqlColumn): boolean {
   return column.dataType !== 'enum' && column.dataType !== 'set' && column.dataType !== 'bit'
+}
+
+/** What is selected of an aliased table so that columns of the same types take it as it is. */
+export function copiesOf(columns: readonly MysqlColumn[], alias: string): string {
+  return columns.map((column) => copyExpression(column, `${alias}.${quote(column.name)}`)).join(', ')
 }

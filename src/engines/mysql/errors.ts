@@ -27,6 +27,7 @@ const REFUSALS = new Map<number, FailureCode>([
   [1264, 'out_of_range'],
   [1364, 'required'],
   [1406, 'too_long'],
+  [1416, 'database'],
   [1451, 'foreign_key'],
   [1452, 'foreign_key'],
   [1557, 'duplicate_key'],

@@ -10,6 +10,8 @@ import type { Statements } from './statements.ts'
 
 /** Two words of key, two of content. */
 const WORDS = 4
+/** Slots for each row that is expected. */
+const ROOM = 1.3
 const FREE = 0
 const LIVE = 1
 /** The source had this key already. */
@@ -41,7 +43,7 @@ export class KnownRows implements RowFilter {
     this.#keyAt = keyAt
     this.#restAt = columns.map((_, i) => i).filter((i) => !keyAt.includes(i))
     this.#tagged = columns.map((column) => readExpression(column, '').decoder !== null)
-    const slots = 2 ** Math.ceil(Math.log2(Math.max(1024, expected * 1.5)))
+    const slots = Math.max(1024, Math.ceil(expected * ROOM))
     this.#words = new Uint32Array(slots * WORDS)
     this.#states = new Uint8Array(slots)
   }
@@ -69,7 +71,7 @@ export class KnownRows implements RowFilter {
   }
 
   #add(row: RawRow): void {
-    if (this.#size * 4 >= this.#states.length * 3) this.#grow()
+    if (this.#size * 8 >= this.#states.length * 7) this.#grow()
     this.#key.begin()
     for (const at of this.#keyAt) this.#key.addBytes(row[at] ?? null)
     this.#key.end()
@@ -138,13 +140,13 @@ export class KnownRows implements RowFilter {
 
   /** The slot of a key, or the free one where it belongs. */
   #find(hash: RowHash): number {
-    const mask = this.#states.length - 1
+    const slots = this.#states.length
     const { high, low } = hash
-    let slot = low & mask
+    let slot = low % slots
     while (this.#states[slot] !== FREE) {
       const at = slot * WORDS
       if (this.#words[at] === high && this.#words[at + 1] === low) return slot
-      slot = (slot + 1) & mask
+      slot = slot + 1 === slots ? 0 : slot + 1
     }
     return slot
   }
@@ -163,12 +165,12 @@ export class KnownRows implements RowFilter {
     const states = this.#states
     this.#words = new Uint32Array(words.length * 2)
     this.#states = new Uint8Array(states.length * 2)
-    const mask = this.#states.length - 1
+    const slots = this.#states.length
     for (let old = 0; old < states.length; old++) {
       if (states[old] === FREE) continue
       const at = old * WORDS
-      let slot = (words[at + 1] as number) & mask
-      while (this.#states[slot] !== FREE) slot = (slot + 1) & mask
+      let slot = (words[at + 1] as number) % slots
+      while (this.#states[slot] !== FREE) slot = slot + 1 === slots ? 0 : slot + 1
       const [high, low, contentHigh, contentLow] = words.subarray(at, at + WORDS) as unknown as [
         number,
         number,

@@ -16,31 +16,31 @@ export const LOAD_FORMAT =
 /** Rows as `LOAD DATA` reads them: tabs between cells, backslash before what would mislead, `\N` for NULL. */
 export class LoadText {
   readonly #pieces: Buffer[] = []
-  #text = ''
+  #piece = Buffer.allocUnsafe(PIECE)
+  #end = 0
 
   add(values: readonly Value[]): void {
-    for (let i = 0; i < values.length; i++) {
-      if (i > 0) this.#text += '\t'
-      this.#text += encodeCell(values[i] as Value)
-    }
-    this.#endLine()
+    this.#write(`${values.map(encodeCell).join('\t')}\n`)
   }
 
   /** Adds a row with its number and line before its values. */
   addNumbered(number: number, line: number, values: readonly Value[]): void {
-    this.#text += `${number}\t${line}`
-    for (let i = 0; i < values.length; i++) this.#text += `\t${encodeCell(values[i] as Value)}`
-    this.#endLine()
+    this.#write(`${number}\t${line}\t${values.map(encodeCell).join('\t')}\n`)
   }
 
-  #endLine(): void {
-    this.#text += '\n'
-    if (this.#text.length >= PIECE) this.#cut()
+  #write(text: string): void {
+    // A UTF-16 code takes at most three bytes of UTF-8.
+    const most = text.length * 3
+    if (most > PIECE - this.#end) this.#cut()
+    if (most > PIECE) this.#pieces.push(Buffer.from(text))
+    else this.#end += this.#piece.write(text, this.#end)
   }
 
   #cut(): void {
-    if (this.#text !== '') this.#pieces.push(Buffer.from(this.#text))
-    this.#text = ''
+    if (this.#end === 0) return
+    this.#pieces.push(this.#piece.subarray(0, this.#end))
+    this.#piece = Buffer.allocUnsafe(PIECE)
+    this.#end = 0
   }
 
   end(): Buffer[] {

@@ -22,7 +22,7 @@ import { adapterFor } from './adapt.ts'
 import { Catalogue, columnShown, temporaryShape } from './catalogue.ts'
 import { applyChanges } from './change-writer.ts'
 import type { MysqlColumn } from './columns.ts'
-import { readExpression, sameCell } from './columns.ts'
+import { copiesOf, readExpression, sameCell } from './columns.ts'
 import { Connection } from './connection.ts'
 import { declaredType, SHORT_TEXT } from './declare.ts'
 import { decodeRows } from './decode.ts'
@@ -422,6 +422,10 @@ export class MysqlEngine extends SqlEngine {
 
   protected override cellsOf(columns: readonly Column[]): string[] {
     return columns.map((column) => readExpression(column as MysqlColumn, quote(column.name)).sql)
+  }
+
+  protected override copiesOf(table: Table, alias: string): string {
+    return copiesOf(writableColumns(table) as MysqlColumn[], alias)
   }
 
   protected override historyOf(tracking: Tracking): string {

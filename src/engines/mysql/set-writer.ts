@@ -9,7 +9,7 @@ import { applyBisecting } from './bisect.ts'
 import type { MysqlTable } from './catalogue.ts'
 import type { MysqlColumn } from './columns.ts'
 
-import { readExpression, sameCell } from './columns.ts'
+import { copiesOf, copyExpression, readExpression, sameCell } from './columns.ts'
 import type { RawRow } from './connection.ts'
 import { indexNamed } from './errors.ts'
 import { FastPath } from './fast-path.ts'
@@ -21,14 +21,14 @@ import { NUMBER, STAGE, STATE, Stage } from './stage.ts'
 import type { Statements } from './statements.ts'
 
 /** Rows are staged, compared and written in chunks: what one chunk costs is bounded, and so is memory. */
-const CHUNK_ROWS = 20_000
+const CHUNK_ROWS = 2_000
 const CHUNK_CHARACTERS = 8 << 20
 
 /** Once so large a part of the table was staged and most of it was unchanged, its rows are better known here. */
 const WORTH_KNOWING = 50
-const FIRST_CHUNK_ROWS = 4000
+const FIRST_CHUNK_ROWS = 2000
 /** 17 bytes each, a quarter of the slots free: more would take more memory than a load should. */
-const MOST_KNOWN = 5_000_000
+const MOST_KNOWN = 2_500_000
 
 const UNCHANGED = 0
 const NEW = 1
@@ -283,7 +283,7 @@ export class SetWriter<R extends TypedRow> {
   async #insert(chunk: Chunk<R>, numbers: readonly number[]): Promise<void> {
     const fixed = this.#fixed()
     const targets = list([...this.#request.columns, ...fixed.map(([name]) => name)])
-    const values = [list(this.#request.columns, 's'), ...fixed.map(([, sql]) => sql)].join(', ')
+    const values = [copiesOf(this.#columns, 's'), ...fixed.map(([, sql]) => sql)].join(', ')
     const done = await this.#apply(chunk, numbers, async (from, to) => {
       await this.#statements.execute(
         `INSERT INTO ${this.#live} (${targets}) SELECT ${values} FROM ${STAGE} s ` +
@@ -301,7 +301,9 @@ export class SetWriter<R extends TypedRow> {
       ...this.#resets().map((column) => [column.name, `DEFAULT(t.${quote(column.name)})`] as const)
     ]
     const sets = [
-      ...this.#request.columns.map((name) => `t.${quote(name)} = s.${quote(name)}`),
+      ...this.#columns.map(
+        (column) => `t.${quote(column.name)} = ${copyExpression(column, `s.${quote(column.name)}`)}`
+      ),
       ...fixed.map(([name, sql]) => `t.${quote(name)} = ${sql}`)
     ]
     const done = await this.#apply(chunk, numbers, async (from, to) => {
@@ -347,11 +349,10 @@ export class SetWriter<R extends TypedRow> {
   }
 
   #supersedeInto(): string {
-    const names = [...writableColumns(this.#request.table).map((column) => column.name), VERSION_COLUMN]
-    return (
-      `INSERT INTO ${this.#parts.history} (${list([...names, SUPERSEDED_COLUMN])}) ` +
-      `SELECT ${list(names, 't')}, ${this.#request.version}`
-    )
+    const columns = writableColumns(this.#request.table) as MysqlColumn[]
+    const names = [...columns.map((column) => column.name), VERSION_COLUMN, SUPERSEDED_COLUMN]
+    const copies = `${copiesOf(columns, 't')}, t.${quote(VERSION_COLUMN)}`
+    return `INSERT INTO ${this.#parts.history} (${list(names)}) SELECT ${copies}, ${this.#request.version}`
   }
 
   /** @returns the rows as they are, in the written columns, of the first few */

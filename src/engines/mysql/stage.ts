@@ -1,6 +1,7 @@
 import type { Refusal, TypedRow } from '../engine.ts'
 import { applyBisecting } from './bisect.ts'
 import type { MysqlColumn } from './columns.ts'
+import { refusalOf } from './errors.ts'
 import { LOAD_FORMAT, LoadText, loadTargets } from './load-text.ts'
 import { list, literal, quote } from './sql-text.ts'
 import type { Statements } from './statements.ts'
@@ -66,11 +67,16 @@ export class Stage {
     if (!this.#statements.product.localInfile) return false
     const text = new LoadText()
     for (const [number, { line, values }] of rows) text.addNumbered(number, line, values)
-    const loaded = await this.#statements.load(
+    const loading = this.#statements.load(
       `LOAD DATA LOCAL INFILE 'rowback' INTO TABLE ${STAGE} ${LOAD_FORMAT} ${loadTargets(this.#columns, ['rowback_row', 'rowback_line'], [])}`,
       text.end()
     )
-    return loaded.affected === rows.size && loaded.warnings === 0
+    // Some values make the server give up the whole file; INSERT says of which row.
+    const loaded = await loading.catch((error: unknown) => {
+      if (refusalOf(error)) return null
+      throw error
+    })
+    return loaded?.affected === rows.size && loaded.warnings === 0
   }
 
   async #insert(rows: ReadonlyMap<number, TypedRow>, from: number, to: number): Promise<void> {
