@@ -93,6 +93,12 @@ export interface WriteRequest<R extends TypedRow = TypedRow> {
   key: string[] | null
   mode: WriteMode
   batches: AsyncIterable<TypedBatch<R>>
+  /**
+   * Reads the source again, while the batches are in the middle of it: the same rows in the same order, without counting
+   * or reporting anything twice.
+   * @param from leaves out so many rows
+   */
+  reread: (from: number) => AsyncIterable<TypedBatch<R>>
   /** The number of the version that writes. */
   version: number
   tracking: Tracking | null

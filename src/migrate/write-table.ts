@@ -56,6 +56,7 @@ export async function writeTable(
     key: bound.key,
     mode: bound.mode,
     batches: stage.batches(),
+    reread: (from) => stage.reread(from),
     version: run.number,
     tracking: run.tracking(table.name),
     onKnown: (filter) => stage.leaveOut(filter),
@@ -129,6 +130,21 @@ class FormatStage {
         rows: this.read
       })
       this.#stopWhenTooMany()
+    }
+  }
+
+  /** The good rows once more; the bad ones are told of already. */
+  async *reread(from: number): AsyncIterable<TypedBatch<SourcedRow>> {
+    let left = from
+    for await (const batch of this.#bound.source.read()) {
+      const rows: SourcedRow[] = []
+      for (const row of batch.rows) {
+        const { values } = this.#format(row)
+        if (values) rows.push({ line: row.line, values, cells: row.cells })
+      }
+      const skipped = Math.min(left, rows.length)
+      left -= skipped
+      yield { rows: rows.slice(skipped), failedKeys: [] }
     }
   }
 

@@ -47,8 +47,10 @@ const NEWLINE = 0x0a
  */
 export async function examine(input: Input, options: ExamineOptions): Promise<Content> {
   const compression = await detectCompression(input.path, input.name)
-  const pass = () => passOver(input.path, { compression, chunkBytes: options.windowBytes, signal: options.signal })
-  const survey = await lookThrough(pass(), input.name, options.encoding)
+  const { windowBytes: chunkBytes, signal } = options
+  const pass = () => passOver(input.path, { compression, chunkBytes, signal })
+  const first = passOver(input.path, { compression, chunkBytes, signal, hashed: true })
+  const survey = await lookThrough(first, input.name, options.encoding)
   const encoding = survey.encoding ?? (await encodingFromAll(pass().chunks, input.name))
 
   async function* windows(): AsyncGenerator<TextWindow> {
@@ -57,7 +59,7 @@ export async function examine(input: Input, options: ExamineOptions): Promise<Co
     for await (const chunk of reading.chunks) yield { text: decode(chunk, false), bytesRead: reading.consumed() }
     const rest = decode(Buffer.alloc(0), true)
     if (rest !== '') yield { text: rest, bytesRead: reading.consumed() }
-    if (reading.digest() !== survey.sha256) throw changedError(input.name)
+    if (reading.checksum() !== survey.checksum) throw changedError(input.name)
   }
 
   return { name: input.name, sha256: survey.sha256, bytes: survey.bytes, encoding, compression, windows }
@@ -65,6 +67,7 @@ export async function examine(input: Input, options: ExamineOptions): Promise<Co
 
 interface Survey {
   sha256: string
+  checksum: number
   bytes: number
   /** Null when it is neither marked nor UTF-8. */
   encoding: Encoding | null
@@ -77,7 +80,7 @@ async function lookThrough(pass: BytePass, name: string, wanted?: string): Promi
     refuseKnownBinary(head, name)
     const known = encodingFromHead(head, wanted)
     const valid = await checkAll(chunks, name, isUtf16(known))
-    return { sha256: pass.digest(), bytes: pass.consumed(), encoding: settle(known, valid) }
+    return { sha256: pass.digest(), checksum: pass.checksum(), bytes: pass.consumed(), encoding: settle(known, valid) }
   } finally {
     await pass.chunks.return(undefined)
   }
@@ -178,7 +181,7 @@ export function emptyError(name: string): RowbackError {
 function changedError(name: string): RowbackError {
   return new RowbackError({
     code: 'source.changed',
-    message: `${name} changed while it was being read: its SHA-256 is not the one it had when it was opened.`,
+    message: `${name} changed while it was being read: its bytes are not those that it had when it was opened.`,
     hint: 'Wait until it is written completely, then start again.',
     exit: ExitCode.failed
   })

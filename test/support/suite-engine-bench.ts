@@ -93,8 +93,12 @@ export async function load(engine: Engine, table: Table, request: Load): Promise
     if (request.failedKeys) yield { rows: [], failedKeys: request.failedKeys }
     for (let i = 0; i < typed.length; i += size) yield { rows: typed.slice(i, i + size), failedKeys: [] }
   }
+  async function* reread(from: number) {
+    yield { rows: typed.slice(from), failedKeys: [] }
+  }
   const counts = await engine.writeRows({
     table,
+    reread,
     columns: request.columns ?? writableColumns(table).map((column) => column.name),
     key: request.key === undefined ? table.key : request.key,
     mode: request.mode,

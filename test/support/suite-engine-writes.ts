@@ -370,6 +370,7 @@ export function writeTests(host: EngineHost, bench: Bench): void {
           key: ['id'],
           mode: 'insert',
           batches: batches(),
+          reread: () => batches(),
           version: 7,
           tracking,
           mayDeleteAbsent: () => true,

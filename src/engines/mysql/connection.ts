@@ -88,7 +88,7 @@ export class Connection {
   }
 
   /** Runs a `LOAD DATA LOCAL INFILE` statement with these bytes for the file. */
-  async load(sql: string, bytes: readonly Buffer[]): Promise<Outcome> {
+  async load(sql: string, bytes: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<Outcome> {
     const { header } = await this.#send(sql, () => Readable.from(bytes, { objectMode: false }))
     return { affected: header?.affectedRows ?? 0, warnings: header?.warningStatus ?? 0 }
   }

@@ -8,7 +8,7 @@ import { insertTuples } from './stage.ts'
 import type { Statements } from './statements.ts'
 import { allOrNothing } from './statements.ts'
 
-/** Loads rows that can only be new straight into their table, chunk by chunk, each whole or not at all. */
+/** Loads rows that can only be new straight into their table, whole or not at all. */
 export class FastPath {
   readonly #statements: Statements
   readonly #table: string
@@ -28,12 +28,26 @@ export class FastPath {
     this.#fixed = fixed
   }
 
+  /**
+   * Loads rows while they are being read.
+   * @param rows tells how many there were, once the bytes are read
+   * @returns whether every row went in as it is; if not, none did
+   */
+  async stream(bytes: AsyncIterable<Buffer>, rows: () => number): Promise<boolean> {
+    return this.#wholeOrNothing(() => this.#load(bytes, rows))
+  }
+
   /** @returns whether every row went in as it is; if not, none did */
   async write(rows: ReadonlyMap<number, TypedRow>): Promise<boolean> {
+    if (!this.#statements.product.localInfile) return this.#wholeOrNothing(() => this.#insert(rows))
+    const text = new LoadText()
+    for (const row of rows.values()) text.add(row.values)
+    return this.#wholeOrNothing(() => this.#load(text.end(), () => rows.size))
+  }
+
+  async #wholeOrNothing(work: () => Promise<void>): Promise<boolean> {
     try {
-      await allOrNothing(this.#statements, () =>
-        this.#statements.product.localInfile ? this.#load(rows) : this.#insert(rows)
-      )
+      await allOrNothing(this.#statements, work)
       return true
     } catch (error) {
       if (error instanceof NotWhole || refusalOf(error)) return false
@@ -42,14 +56,12 @@ export class FastPath {
   }
 
   /** `LOAD DATA LOCAL` makes warnings of errors: only the count of rows and no warning at all prove it whole. */
-  async #load(rows: ReadonlyMap<number, TypedRow>): Promise<void> {
-    const text = new LoadText()
-    for (const row of rows.values()) text.add(row.values)
+  async #load(bytes: Iterable<Buffer> | AsyncIterable<Buffer>, rows: () => number): Promise<void> {
     const { affected, warnings } = await this.#statements.load(
       `LOAD DATA LOCAL INFILE 'rowback' INTO TABLE ${this.#table} ${LOAD_FORMAT} ${loadTargets(this.#columns, [], this.#fixed)}`,
-      text.end()
+      bytes
     )
-    if (affected !== rows.size || warnings > 0) throw new NotWhole()
+    if (affected !== rows() || warnings > 0) throw new NotWhole()
   }
 
   async #insert(rows: ReadonlyMap<number, TypedRow>): Promise<void> {

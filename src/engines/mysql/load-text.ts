@@ -43,9 +43,14 @@ export class LoadText {
     this.#end = 0
   }
 
+  /** The pieces that are full, to be sent while more is added. */
+  take(): Buffer[] {
+    return this.#pieces.splice(0)
+  }
+
   end(): Buffer[] {
     this.#cut()
-    return this.#pieces
+    return this.take()
   }
 }
 

@@ -2,7 +2,7 @@ import type { WriteCounts } from '../../model/change.ts'
 import { noCounts } from '../../model/change.ts'
 import { writableColumns } from '../../model/table.ts'
 import type { Row, Value } from '../../model/value.ts'
-import type { Refusal, TypedRow, WriteRequest } from '../engine.ts'
+import type { Refusal, TypedBatch, TypedRow, WriteRequest } from '../engine.ts'
 import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
 import { KeyRefusals, MOST_POSTPONED, SAMPLED, waitingCodes } from '../refusals.ts'
 import { applyBisecting } from './bisect.ts'
@@ -16,17 +16,20 @@ import { FastPath } from './fast-path.ts'
 import { KnownRows } from './known-rows.ts'
 import { findOrphans } from './missing-parents.ts'
 import { SeenKeys } from './seen-keys.ts'
+import { firstRows, Segments } from './segments.ts'
 import { list, literal, quote } from './sql-text.ts'
 import { NUMBER, STAGE, STATE, Stage } from './stage.ts'
 import type { Statements } from './statements.ts'
 
+/** Rows of one LOAD DATA: if it does not go in whole, so many are taken back. */
+const SEGMENT_ROWS = 100_000
 /** Rows are staged, compared and written in chunks: what one chunk costs is bounded, and so is memory. */
-const CHUNK_ROWS = 2_000
+const CHUNK_ROWS = 10_000
 const CHUNK_CHARACTERS = 8 << 20
 
 /** Once so large a part of the table was staged and most of it was unchanged, its rows are better known here. */
 const WORTH_KNOWING = 50
-const FIRST_CHUNK_ROWS = 2000
+const FIRST_CHUNK_ROWS = 4000
 /** 17 bytes each, a quarter of the slots free: more would take more memory than a load should. */
 const MOST_KNOWN = 2_500_000
 
@@ -98,7 +101,9 @@ export class SetWriter<R extends TypedRow> {
     const onlyNew = mode !== 'update' && mode !== 'delete' && (await this.#isEmpty())
     if (key && !onlyNew) this.#seen = new SeenKeys(this.#statements, this.#key)
     else this.#fastPath = new FastPath(this.#statements, table, this.#columns, this.#fixed())
-    await this.#writeAll()
+    if (this.#fastPath && this.#statements.product.localInfile) await this.#writeStraight(this.#fastPath)
+    else await this.#writeChunks(this.#request.batches)
+    this.#counts.unchanged += this.#known?.unchanged ?? 0
     await this.#writePostponed(true)
     if ((mode === 'mirror' || mode === 'replace') && this.#seen && this.#request.mayDeleteAbsent()) {
       await this.#deleteAbsent(this.#seen)
@@ -109,8 +114,29 @@ export class SetWriter<R extends TypedRow> {
     return this.#counts
   }
 
+  /**
+   * Streams segment after segment into the empty table. One that does not go in whole is read again and written chunk by
+   * chunk, and so is what follows.
+   */
+  async #writeStraight(fastPath: FastPath): Promise<void> {
+    const segments = new Segments(this.#request.batches, SEGMENT_ROWS)
+    while (!segments.isOver) {
+      const sample: Chunk<R> = new Map()
+      const bytes = segments.next((row) => {
+        if (sample.size < SAMPLED) sample.set(sample.size + 1, row)
+      })
+      if (await fastPath.stream(bytes, () => segments.rows)) {
+        this.#counts.inserted += segments.rows
+        this.#tellInserted(sample, [...sample.keys()])
+        continue
+      }
+      await this.#writeChunks(firstRows(this.#request.reread(segments.before), segments.rows))
+      await this.#writeChunks(segments.remaining())
+    }
+  }
+
   /** While the server works on one chunk, the next one is read and formatted. */
-  async #writeAll(): Promise<void> {
+  async #writeChunks(batches: AsyncIterable<TypedBatch<R>>): Promise<void> {
     let chunk: Chunk<R> = new Map()
     let characters = 0
     let working: Promise<void> = Promise.resolve()
@@ -123,7 +149,7 @@ export class SetWriter<R extends TypedRow> {
       chunk = new Map()
       characters = 0
     }
-    for await (const batch of this.#request.batches) {
+    for await (const batch of batches) {
       if (batch.failedKeys.length > 0 && this.#seen) {
         await working
         await this.#seen.keep(batch.failedKeys)
@@ -145,7 +171,6 @@ export class SetWriter<R extends TypedRow> {
     }
     await hand()
     await working
-    this.#counts.unchanged += this.#known?.unchanged ?? 0
   }
 
   /** A large source that brings mostly what is there. */

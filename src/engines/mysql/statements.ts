@@ -10,7 +10,7 @@ export interface Statements {
   /** Rows as the server sends them; nothing else can be asked until they are read. */
   stream(sql: string): AsyncIterable<RawResult>
   /** Loads bytes by a `LOAD DATA LOCAL INFILE` statement. */
-  load(sql: string, bytes: readonly Buffer[]): Promise<Outcome>
+  load(sql: string, bytes: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<Outcome>
 }
 
 const SAVEPOINT = 'rowback_step'
