@@ -120,17 +120,26 @@ export class Ledger {
   }
 
   /**
+   * Holds the entry of a run, inside its transaction, so that nobody else can declare it interrupted before the commit.
+   * It is written with another value each time: a cluster compares only rows that changed.
+   * @throws RowbackError `locked` when another process declared the run interrupted meanwhile
+   */
+  async holdPending(number: number): Promise<void> {
+    const held = await this.#engine.run(
+      `UPDATE ${this.#versions} SET previous_hash = ? WHERE version_id = ? AND status = 'pending'`,
+      [`held ${randomUUID()}`, BigInt(number)]
+    )
+    if (held !== 1) throw takenOver(number)
+  }
+
+  /**
    * Makes a version final, inside the transaction that writes its rows.
    * @returns the entry
    * @throws RowbackError `locked` when another process declared the run interrupted meanwhile
    */
   async commit(number: number, result: { tables: TableReport[]; anchor: string | null }): Promise<Version> {
     const version = await this.version(number)
-    const held = await this.#engine.run(
-      `UPDATE ${this.#versions} SET finished_at = '' WHERE version_id = ? AND status = 'pending'`,
-      [BigInt(number)]
-    )
-    if (held !== 1) throw takenOver(number)
+    await this.holdPending(number)
     return this.#finish({ ...version, ...result, status: 'committed' })
   }
 
@@ -369,12 +378,14 @@ export class Ledger {
   }
 }
 
-function takenOver(number: number): RowbackError {
+/** Another process declared the run interrupted while it was alive. */
+export function takenOver(number: number, cause?: unknown): RowbackError {
   return new RowbackError({
     code: 'locked',
     message: `Another migration took over while version ${number} was being made.`,
     hint: 'Try again.',
-    exit: ExitCode.locked
+    exit: ExitCode.locked,
+    cause
   })
 }
 

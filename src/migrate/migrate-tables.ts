@@ -25,6 +25,7 @@ export async function migrateTables(
   await strategy.prepare(run, uniqueTables(existing))
   const made = new Set<BoundTable>()
   for (const bound of bounds) if (await makeTable(run, strategy, bound)) made.add(bound)
+  await run.hold()
   const written: WrittenTable[] = []
   for (const bound of bounds) {
     const table = tableOf(run, bound)

@@ -52,6 +52,7 @@ export async function rollBack(
   if (options.alwaysBackUp || route.tables.some(overwritesUntracked)) await run.takeAnchor()
   const present = run.anchor && repository ? await repository.manifest(run.anchor) : null
   const aside = await prepareSchema(run, route.tables)
+  await run.hold()
   const executor = new RouteExecutor(run, repository, present, aside, options)
   const reports: TableReport[] = []
   for (const step of route.tables) {

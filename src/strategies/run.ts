@@ -4,6 +4,7 @@ import type { ErrorDetail } from '../errors.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import { FailedRowSpool } from '../ledger/failed-row-spool.ts'
 import type { VersionHeader } from '../ledger/ledger.ts'
+import { takenOver } from '../ledger/ledger.ts'
 import type { Table, TableDefinition } from '../model/table.ts'
 import type { TableReport, Version } from '../model/version.ts'
 import { takeAnchor } from './anchor.ts'
@@ -66,6 +67,11 @@ export class Run {
   /** Notes a schema change that is about to be made, for whoever has to finish it or take it back. */
   async announce(change: SchemaChange): Promise<void> {
     if (this.#session) await announce(this.engine, this.#session.ledger, this.number, change)
+  }
+
+  /** Writes to the run's entry, so that whoever declares it interrupted from now on makes its transaction fail. */
+  async hold(): Promise<void> {
+    await this.#session?.ledger.holdPending(this.number)
   }
 
   /** Makes a table. */
@@ -173,7 +179,6 @@ export async function runVersion(
   work: (run: Run) => Promise<TableReport[]>
 ): Promise<RunResult> {
   return session.engine.exclusively(options.wait, async () => {
-    await settle(session)
     const failed = new FailedRowSpool()
     const { number, interrupted } = await session.ledger.begin(header, options.wait)
     const version = await makeOrFail(session, number, failed, options, work)
@@ -184,11 +189,7 @@ export async function runVersion(
 
 /** Finishes or takes back what earlier runs left of their schema changes; see {@link settleSchema}. */
 export async function settle({ engine, ledger }: Pick<Session, 'engine' | 'ledger'>): Promise<void> {
-  if (engine.capabilities.transactionalDdl) return
-  const committed = new Set(
-    (await ledger.versions()).filter((entry) => entry.status === 'committed').map((entry) => entry.number)
-  )
-  await settleSchema(engine, ledger, (number) => committed.has(number))
+  if (!engine.capabilities.transactionalDdl) await settleSchema(engine, ledger)
 }
 
 async function makeOrFail(
@@ -200,6 +201,8 @@ async function makeOrFail(
 ): Promise<Version> {
   const { engine, ledger } = session
   try {
+    // Only now, with their entries failed, can earlier runs that are alive on another server no longer commit.
+    await settle(session)
     return await engine.transaction(options, async () => {
       await ledger.assertPending(number)
       const live = await readLiveState(engine, ledger)
@@ -212,11 +215,15 @@ async function makeOrFail(
     const settled = await recordFailure(session, number, error, failed)
     // The connection was lost while the commit was being answered, and it had gone through.
     if (settled?.status === 'committed') return settled
+    if (settled?.status === 'failed' && isUnexplained(error)) throw takenOver(number, error)
     throw error
   }
 }
 
-/** The error to tell is the one that failed the run; one met while noting it down must not hide it. */
+/**
+ * The error to tell is the one that failed the run; one met while noting it down must not hide it.
+ * @returns the entry where it is settled already: committed after all, or declared interrupted by another run
+ */
 async function recordFailure(
   session: Session,
   number: number,
@@ -226,8 +233,9 @@ async function recordFailure(
   const { ledger } = session
   const message = error instanceof Error ? error.message : String(error)
   const tables = error instanceof RunAborted ? error.tables : []
+  let entry: Version | undefined
   try {
-    const entry = await ledger.find(number)
+    entry = await ledger.find(number)
     if (entry?.status === 'committed') return entry
     // A conflict is a question to the user, not a run.
     if (error instanceof RowbackError && error.exit === ExitCode.conflict) await ledger.withdraw(number)
@@ -236,7 +244,12 @@ async function recordFailure(
   } catch {
     // The entry stays `pending`; the next run marks it as interrupted.
   }
-  return undefined
+  return entry?.status === 'failed' ? entry : undefined
+}
+
+/** What a run met whose tables were taken away under it says little. */
+function isUnexplained(error: unknown): boolean {
+  return error instanceof RowbackError && error.exit === ExitCode.failed && !(error instanceof RunAborted)
 }
 
 /** A run that was given up by rule, with what it counted until then. */

@@ -25,23 +25,25 @@ const ORDER: Record<SchemaChange['kind'], number> = { created: 0, tracked: 1, em
 /** Notes a change that is about to be made; where the transaction undoes it, there is nothing to note. */
 export async function announce(engine: Engine, ledger: Ledger, version: number, change: SchemaChange): Promise<void> {
   if (engine.capabilities.transactionalDdl) return
+  // The note commits with the change, and not at all once another run has declared this one interrupted.
+  await ledger.holdPending(version)
   await ledger.addSchemaNote(version, JSON.stringify(change))
 }
 
 /**
  * Finishes or takes back the schema changes of versions that are settled; to be called while the migration lock is held
- * and outside a transaction. Each step may be repeated.
- * @param isCommitted whether a version committed; one that is still pending is nobody's any more and counts as failed
+ * and outside a transaction. Each step may be repeated. Versions that are pending are left alone: on another node of a
+ * cluster they may be in the making, and whoever marks them as failed settles them.
  */
-export async function settleSchema(
-  engine: Engine,
-  ledger: Ledger,
-  isCommitted: (version: number) => boolean
-): Promise<void> {
-  const notes = (await ledger.schemaNotes()).map((entry) => ({
-    ...entry,
-    change: JSON.parse(entry.note) as SchemaChange
-  }))
+export async function settleSchema(engine: Engine, ledger: Ledger): Promise<void> {
+  // The notes first: what is noted then is a version's whose entry is there to be read afterwards.
+  const noted = await ledger.schemaNotes()
+  if (noted.length === 0) return
+  const statuses = new Map((await ledger.versions()).map((entry) => [entry.number, entry.status]))
+  const isCommitted = (version: number) => statuses.get(version) === 'committed'
+  const notes = noted
+    .filter((entry) => statuses.get(entry.version) !== 'pending')
+    .map((entry) => ({ ...entry, change: JSON.parse(entry.note) as SchemaChange }))
   for (const { version, name, change } of notes.sort((a, b) => ORDER[a.change.kind] - ORDER[b.change.kind])) {
     await settle(engine, change, isCommitted(version))
     if (change.kind === 'tracked' && !isCommitted(version)) await ledger.removeTrackedTable(change.table, version)

@@ -36,7 +36,8 @@ export class Catalogue {
     const tables: Table[] = []
     for (const [name, storage] of await this.#names("'BASE TABLE'")) {
       const own = columns.get(name) ?? []
-      if (isHidden(name) || own.some((column) => column === null)) continue
+      // A table that is being dropped elsewhere has no columns any more.
+      if (isHidden(name) || own.length === 0 || own.some((column) => column === null)) continue
       const shape = shapeOf(name, own as MysqlColumn[], keys.get(name) ?? [])
       const ownTriggers = triggers.get(name) ?? []
       tables.push({

@@ -31,7 +31,7 @@ const CONNECT_TIMEOUT_MS = 15_000
 /** Statements of the session; zero dates and what older modes let in must be readable and restorable. */
 const SESSION = `SET NAMES utf8mb4, time_zone = '+00:00', autocommit = 1,
   sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION',
-  net_read_timeout = 3600, net_write_timeout = 3600, max_error_count = 1000`
+  net_read_timeout = 3600, net_write_timeout = 3600`
 
 /** One session with exact bytes: nothing is decoded by the driver. */
 export class Connection {

@@ -69,6 +69,11 @@ function columnNamed(code: FailureCode, reason: string): string | null {
   )
 }
 
+/** A row with this key is there already. */
+export function isRepeated(error: unknown): boolean {
+  return isMysqlError(error) && error.errno === 1062
+}
+
 /** The connection is gone, and with it the transaction that was open. */
 export function isLost(error: unknown): boolean {
   if (!isMysqlError(error)) return false

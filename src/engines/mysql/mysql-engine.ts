@@ -26,7 +26,7 @@ import { copiesOf, readExpression, sameCell } from './columns.ts'
 import { Connection } from './connection.ts'
 import { declaredType, SHORT_TEXT } from './declare.ts'
 import { decodeRows } from './decode.ts'
-import { translate } from './errors.ts'
+import { isRepeated, translate } from './errors.ts'
 import { findViolations } from './foreign-keys.ts'
 import type { Product } from './product.ts'
 import { PRODUCT_VARIABLES, readProduct } from './product.ts'
@@ -94,6 +94,7 @@ export class MysqlEngine extends SqlEngine {
     try {
       const connection = await connect(target)
       const server = readProduct(await readVariables(connection))
+      if (server.cluster) await readCausally(connection)
       return new MysqlEngine(target, connection, server)
     } catch (error) {
       throw translate(error, target.database)
@@ -472,7 +473,9 @@ export class MysqlEngine extends SqlEngine {
       if (WRITES.test(sql) && !this.#isBookkeeping(sql)) this.#hasWritten = true
     }
     return this.#translated(async () => {
-      const outcome = await (await this.#alive()).execute(sql)
+      const outcome = await (await this.#alive()).execute(sql).catch((error: unknown) => {
+        throw this.#isBookkeeping(sql) && isRepeated(error) ? overtaken(this.database, error) : error
+      })
       if (COMMITS.test(sql)) this.#hasWritten = false
       return outcome
     })
@@ -491,6 +494,7 @@ export class MysqlEngine extends SqlEngine {
   async #alive(): Promise<Connection> {
     if (this.#connection.lost && !this.#inTransaction) {
       this.#connection = await connect(this.#target)
+      if (this.#server.cluster) await readCausally(this.#connection)
       // The lock went with the session; the server may still be busy taking back what was open in it.
       if (this.#lockName !== null) await this.#lock(this.#lockName, RELOCK_MS)
     }
@@ -517,6 +521,11 @@ async function connect(target: MysqlTarget): Promise<Connection> {
   }
 }
 
+/** A node of a cluster answers only when it has what the others committed before: the ledger's end above all. */
+async function readCausally(connection: Connection): Promise<void> {
+  await connection.execute('SET SESSION wsrep_sync_wait = 1')
+}
+
 async function readVariables(connection: Connection): Promise<Map<string, string>> {
   const names = PRODUCT_VARIABLES.map((name) => `'${name}'`).join(', ')
   const rows = decodeRows(await connection.read(`SHOW VARIABLES WHERE Variable_name IN (${names})`))
@@ -526,6 +535,17 @@ async function readVariables(connection: Connection): Promise<Map<string, string
 /** A key needs a length. */
 function keyType(declared: string): string {
   return /^(LONG)?TEXT$/.test(declared) ? `VARCHAR(${SHORT_TEXT * 2})` : declared
+}
+
+/** Bookkeeping that was not there when it was asked for: another node of the cluster wrote it meanwhile. */
+function overtaken(database: string, cause: unknown): RowbackError {
+  return new RowbackError({
+    code: 'locked',
+    message: `Another migration is at work on ${database}.`,
+    hint: 'Try again.',
+    exit: ExitCode.locked,
+    cause
+  })
 }
 
 function onlyReads(): RowbackError {

@@ -83,10 +83,11 @@ export class SeenKeys {
     await this.#statements.execute(`DROP TEMPORARY TABLE IF EXISTS ${ABSENT}`)
     const columns = this.#key.map((column) => `${quote(column.name)} ${bareDefinition(column)}`)
     await this.#statements.execute(
-      `CREATE TEMPORARY TABLE ${ABSENT} (${NUMBER} INT NOT NULL AUTO_INCREMENT PRIMARY KEY, ${columns.join(', ')}) ENGINE=InnoDB`
+      `CREATE TEMPORARY TABLE ${ABSENT} (${NUMBER} INT NOT NULL PRIMARY KEY, ${columns.join(', ')}) ENGINE=InnoDB`
     )
+    // Not AUTO_INCREMENT: in a cluster, and wherever several servers write, it counts in larger steps.
     const { affected } = await this.#statements.execute(
-      `INSERT INTO ${ABSENT} (${list(this.#names)}) SELECT ${list(this.#names, 't')} FROM ${quote(table)} t ` +
+      `INSERT INTO ${ABSENT} (${NUMBER}, ${list(this.#names)}) SELECT ROW_NUMBER() OVER (), ${list(this.#names, 't')} FROM ${quote(table)} t ` +
         `WHERE NOT EXISTS (SELECT 1 FROM ${SEEN} k WHERE ${this.#sameKey('k', 't')})`
     )
     return { place: ABSENT, count: affected }
