@@ -147,6 +147,8 @@ export interface Engine {
   /** The database as people call it; no secret. */
   readonly database: string
   readonly capabilities: Capabilities
+  /** What makes loads slower here than they could be, and how to change it; sentences. */
+  readonly advice: readonly string[]
   /** The database was not there when it was opened; it is made by the first write, and not before. */
   readonly isNew: boolean
 
@@ -205,10 +207,13 @@ export interface Engine {
   readRows(table: Table, range: RowRange): AsyncIterable<Row[]>
   /** Writes a source's rows; unchanged rows are left alone. Rows refused by the database are reported, not thrown. */
   writeRows<R extends TypedRow>(request: WriteRequest<R>): Promise<WriteCounts>
+  /** Statements that make a table's triggers, as {@link run} takes them. */
+  triggerStatements(table: Table): string[]
   /**
    * Takes out the triggers of a table that {@link applyChanges} and {@link undo} would fire, to be called before a
    * transaction; an engine that holds triggers off inside the transaction takes out none.
    * @returns statements that put them back
+   * @throws RowbackError `privilege.missing`, before any is taken out, where they could not be put back
    */
   liftTriggers(table: Table): Promise<string[]>
   /**

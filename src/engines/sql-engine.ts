@@ -31,6 +31,7 @@ export abstract class SqlEngine implements Engine {
   abstract readonly product: string
   abstract readonly database: string
   abstract readonly capabilities: Capabilities
+  readonly advice: readonly string[] = []
   abstract readonly isNew: boolean
 
   abstract close(): Promise<void>
@@ -55,6 +56,7 @@ export abstract class SqlEngine implements Engine {
     version: number,
     tracking: Tracking | null
   ): Promise<void>
+  abstract triggerStatements(table: Table): string[]
   abstract liftTriggers(table: Table): Promise<string[]>
   abstract foreignKeyViolations(): Promise<string[]>
 

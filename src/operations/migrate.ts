@@ -125,6 +125,7 @@ export async function runMigration(context: Context, job: Job, dryRun: boolean):
     for (const bound of bounds) await assertFits(context, bound, job.header.strategy)
     const notes = [
       ...targetNotes(context, dryRun),
+      ...context.engine.advice,
       ...bounds.flatMap((bound) => [`${bound.source.name}: ${bound.source.summary}`, ...bound.notes])
     ]
     const prepared: Prepared = { ...job, bounds, notes }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ExitCode } from '../errors.ts'
 import { headOf } from '../strategies/lifetimes.ts'
+import { unsettledChanges } from '../strategies/schema-change.ts'
 import { operation } from './operation.ts'
 import type { VersionJson } from './version-json.ts'
 import { versionJson } from './version-json.ts'
@@ -14,6 +15,8 @@ export interface StatusOutput {
   tables: { table: string; rows: number; tracked: boolean }[]
   /** Runs that did not end; the next one marks them as failed, or `recover` does. */
   interrupted: VersionJson[]
+  /** Schema changes of versions that are over, or were interrupted, and that `recover` finishes or takes back. */
+  unsettled: string[]
   /** Versions whose entry in the ledger was altered. */
   alteredVersions: number[]
 }
@@ -26,7 +29,8 @@ export const status = operation({
   positional: [],
   input: z.object({}),
   makesDatabase: false,
-  exitCode: (output: StatusOutput) => (output.interrupted.length > 0 ? ExitCode.interrupted : ExitCode.done),
+  exitCode: (output: StatusOutput) =>
+    output.interrupted.length + output.unsettled.length > 0 ? ExitCode.interrupted : ExitCode.done,
   async run(context): Promise<StatusOutput> {
     const { engine, ledger } = context
     const live = await context.liveState()
@@ -48,6 +52,7 @@ export const status = operation({
       interrupted: live.versions
         .filter((version) => version.status === 'pending')
         .map((version) => versionJson(version, context.config.repository)),
+      unsettled: await unsettledChanges(ledger),
       alteredVersions: ledger.exists ? await ledger.brokenLinks() : []
     }
   }

@@ -18,7 +18,7 @@ export function assertFit(strategy: Strategy, table: Table, mode: WriteMode, run
   if (!objection) return
   throw new RowbackError({
     code: 'strategy.unfit',
-    message: `The ${strategy.name} strategy cannot take back a ${mode} into ${table.name}: ${objection.reason}.`,
+    message: `The ${strategy.name} strategy cannot take back ${/^[aeiou]/.test(mode) ? 'an' : 'a'} ${mode} into ${table.name}: ${objection.reason}.`,
     hint: objection.hint
   })
 }

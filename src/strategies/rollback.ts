@@ -51,9 +51,10 @@ export async function rollBack(
   const violationsBefore = (await run.engine.foreignKeyViolations()).length
   if (options.alwaysBackUp || route.tables.some(overwritesUntracked)) await run.takeAnchor()
   const present = run.anchor && repository ? await repository.manifest(run.anchor) : null
-  const aside = await prepareSchema(run, route.tables)
+  const tables = run.live.tables
+  const aside = await prepareSchema(run, route.tables, (step) => differs(repository, present, step))
   await run.hold()
-  const executor = new RouteExecutor(run, repository, present, aside, options)
+  const executor = new RouteExecutor(run, repository, { present, aside, tables }, options)
   const reports: TableReport[] = []
   for (const step of route.tables) {
     const report = await executor.execute(step)
@@ -67,28 +68,38 @@ function overwritesUntracked(step: TableRoute): boolean {
   return step.kind === 'restore' || step.kind === 'rebuild' || (step.kind === 'drop' && step.tracked === null)
 }
 
+/** What there was before the route was begun. */
+interface Before {
+  /** The backup just taken; null in a rehearsal, which reads the live rows instead. */
+  present: Manifest | null
+  /** Tables that bear another name until they are dropped, by their own. */
+  aside: ReadonlyMap<string, Table>
+  /** With the triggers that were lifted since. */
+  tables: readonly Table[]
+}
+
+/** Whether a table has any row that is not as the backup has it; unknown counts as yes. */
+function differs(repository: Repository | null, present: Manifest | null, step: TableRoute): boolean {
+  if (step.kind !== 'restore' || !repository) return true
+  const before = present?.tables.find((entry) => entry.name === step.table.name)
+  if (!before) return true
+  return (
+    differingRanges(step.table.name, storedImage(repository, before), storedImage(repository, step.stored)).length > 0
+  )
+}
+
 class RouteExecutor {
   /** Off when a rehearsal only counted what it would have written. */
   wroteAll = true
   readonly #run: Run
   readonly #repository: Repository | null
-  /** The backup just taken; null in a rehearsal, which reads the live rows instead. */
-  readonly #present: Manifest | null
-  /** Tables that bear another name until they are dropped, by their own. */
-  readonly #aside: ReadonlyMap<string, Table>
+  readonly #before: Before
   readonly #options: RollbackOptions
 
-  constructor(
-    run: Run,
-    repository: Repository | null,
-    present: Manifest | null,
-    aside: ReadonlyMap<string, Table>,
-    options: RollbackOptions
-  ) {
+  constructor(run: Run, repository: Repository | null, before: Before, options: RollbackOptions) {
     this.#run = run
     this.#repository = repository
-    this.#present = present
-    this.#aside = aside
+    this.#before = before
     this.#options = options
   }
 
@@ -116,7 +127,7 @@ class RouteExecutor {
   }
 
   async #drop(table: Table, tracked: TrackedTable | null): Promise<TableReport> {
-    const place = this.#aside.get(table.name) ?? table
+    const place = this.#before.aside.get(table.name) ?? table
     const deleted = await this.#run.engine.countRows(place.name)
     if (this.#run.canChangeSchema) await this.#takeAway(table, place, tracked)
     const dropped = { ...report(table.name, { ...noCounts(), deleted }), dropped: true }
@@ -181,7 +192,7 @@ class RouteExecutor {
   }
 
   async #restore(table: Table, stored: TableManifest, tracked: TrackedTable | null): Promise<TableReport | null> {
-    const before = this.#present?.tables.find((entry) => entry.name === table.name) ?? null
+    const before = this.#before.present?.tables.find((entry) => entry.name === table.name) ?? null
     const counts = await this.#apply(table, stored, before, tracked)
     if (counts.inserted + counts.updated + counts.deleted === 0) return null
     this.#refuseDrift(table, counts)
@@ -196,7 +207,7 @@ class RouteExecutor {
     tracked: TrackedTable | null
   ): Promise<WriteCounts> {
     const wanted = storedImage(this.#repository as Repository, stored)
-    if (this.#present === null) {
+    if (this.#before.present === null) {
       return this.#rehearse(table, diffImages(table.name, liveImage(this.#run.engine, table), wanted), tracked)
     }
     const present = before ? storedImage(this.#repository as Repository, before) : noImage(wanted)
@@ -258,12 +269,13 @@ class RouteExecutor {
   /** Whether a version that is being left wrote the table, itself or by the database's doing. */
   #mayHaveWritten(table: Table): boolean {
     const { live, head } = this.#run
-    const written = live.tables.filter((other) => writtenBetween(live.versions, other.name, this.#options.to, head))
+    const { tables } = this.#before
+    const written = tables.filter((other) => writtenBetween(live.versions, other.name, this.#options.to, head))
     return written.some(
       (other) =>
         other.name === table.name ||
         other.triggers.length > 0 ||
-        reachedByCascade(other, 'mirror', live.tables).includes(table.name)
+        reachedByCascade(other, 'mirror', tables).includes(table.name)
     )
   }
 

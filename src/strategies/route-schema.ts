@@ -6,10 +6,15 @@ import type { Run } from './run.ts'
 /**
  * Makes, renames and lifts what a route needs before its first row is written: where changes of the schema commit, none
  * may come later. Triggers are lifted from every table whose rows are put back.
+ * @param isWritten whether a table has any row that is not as it shall be
  * @returns the tables that were put aside because one of the same name is made, by that name
  * @throws RowbackError `foreign_key.violated` (exit code 5)
  */
-export async function prepareSchema(run: Run, steps: readonly TableRoute[]): Promise<Map<string, Table>> {
+export async function prepareSchema(
+  run: Run,
+  steps: readonly TableRoute[],
+  isWritten: (step: TableRoute) => boolean
+): Promise<Map<string, Table>> {
   const aside = new Map<string, Table>()
   if (run.engine.capabilities.transactionalDdl || !run.canChangeSchema) return aside
   assertDroppable(steps)
@@ -21,7 +26,7 @@ export async function prepareSchema(run: Run, steps: readonly TableRoute[]): Pro
   for (const step of steps) {
     if (step.kind === 'revive') await revive(run, step.name, step.tracked.ddl)
     if (step.kind === 'rebuild') await rebuild(run, step.stored.name, step.stored.ddl)
-    if (step.kind === 'undo' || step.kind === 'restore') await liftTriggers(run, step.table)
+    if ((step.kind === 'undo' || step.kind === 'restore') && isWritten(step)) await liftTriggers(run, step.table)
   }
   for (const step of steps) if (step.kind === 'revive') run.live.tracked.set(step.name, step.tracked)
   await run.reread()
@@ -72,7 +77,6 @@ async function rebuild(run: Run, name: string, ddl: readonly string[]): Promise<
 
 async function liftTriggers(run: Run, table: Table): Promise<void> {
   if (table.triggers.length === 0) return
-  const isTrigger = (statement: string) => /^CREATE\b[^(]*?\bTRIGGER\b/i.test(statement)
-  await run.announce({ kind: 'triggers', table: table.name, statements: table.ddl.filter(isTrigger) })
+  await run.announce({ kind: 'triggers', table: table.name, statements: run.engine.triggerStatements(table) })
   await run.engine.liftTriggers(table)
 }

@@ -1,5 +1,6 @@
 import type { Engine, Tracking } from '../engines/engine.ts'
 import { VERSION_COLUMN } from '../engines/engine.ts'
+import { ExitCode, RowbackError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Table } from '../model/table.ts'
 
@@ -44,11 +45,43 @@ export async function settleSchema(engine: Engine, ledger: Ledger): Promise<void
   const notes = noted
     .filter((entry) => statuses.get(entry.version) !== 'pending')
     .map((entry) => ({ ...entry, change: JSON.parse(entry.note) as SchemaChange }))
+  const errors: unknown[] = []
   for (const { version, name, change } of notes.sort((a, b) => ORDER[a.change.kind] - ORDER[b.change.kind])) {
-    await settle(engine, change, isCommitted(version))
-    if (change.kind === 'tracked' && !isCommitted(version)) await ledger.removeTrackedTable(change.table, version)
-    await ledger.removeSchemaNote(name)
+    try {
+      await settle(engine, change, isCommitted(version))
+      if (change.kind === 'tracked' && !isCommitted(version)) await ledger.removeTrackedTable(change.table, version)
+      await ledger.removeSchemaNote(name)
+    } catch (error) {
+      errors.push(error)
+    }
   }
+  if (errors.length > 0) throw unsettled(errors[0])
+}
+
+function unsettled(cause: unknown): RowbackError {
+  return new RowbackError({
+    code: 'schema.unsettled',
+    message: `A table or trigger could not be brought into its place: ${cause instanceof Error ? cause.message : String(cause)}`,
+    state: 'The rows are as the newest committed version says; see it with: rowback log. What is left to do is noted.',
+    hint: 'Mend the cause, then finish it with: rowback recover. What is left: rowback status',
+    exit: ExitCode.interrupted,
+    cause
+  })
+}
+
+/** What is left to do, in words. */
+export async function unsettledChanges(ledger: Ledger): Promise<string[]> {
+  return (await ledger.schemaNotes()).map(({ version, note }) => {
+    const change = JSON.parse(note) as SchemaChange
+    const what = {
+      created: `the table ${change.table} was made`,
+      tracked: `the table ${change.table} was being tracked`,
+      emptied: `the table ${change.table} is to be dropped`,
+      aside: `the table ${change.table} was put aside`,
+      triggers: `triggers of ${change.table} are to be put back`
+    }[change.kind]
+    return `version ${version}: ${what}`
+  })
 }
 
 async function settle(engine: Engine, change: SchemaChange, isCommitted: boolean): Promise<void> {

@@ -682,6 +682,7 @@ describe.concurrent('init, inspect and status', () => {
         { table: 'puppy', rows: 0, tracked: false }
       ],
       interrupted: [],
+      unsettled: [],
       alteredVersions: []
     })
   })

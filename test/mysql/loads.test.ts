@@ -158,6 +158,69 @@ describe.skipIf(server === null)(`loads into MySQL (${HOW_TO_PROVIDE})`, () => {
     expect(await shop.rows('SELECT id FROM goods')).toEqual([['1'], ['3']])
   })
 
+  test('without local_infile rows go by INSERT, and one line says how to turn it on', async () => {
+    await shop.sql.query('CREATE TABLE goods (id INT PRIMARY KEY, note VARCHAR(4))')
+    await shop.sql.query('SET GLOBAL local_infile = 0')
+    let slow: Rowback
+    try {
+      slow = await open({ target: shop.database.url, repository: shop.place.at('.rowback'), author: 'tester' })
+    } finally {
+      await shop.sql.query('SET GLOBAL local_infile = 1')
+    }
+    const source = await shop.place.write('goods.csv', 'id,note\n1,a\n2,longer\n3,"t\tb\\"\n')
+    const first = await slow.migrate({ source, table: 'goods', description: 'a', strategy: 'incremental' })
+    expect(first.json.notes.join()).toMatch(/SET GLOBAL local_infile = 1/)
+    expect(first.tables[0]).toMatchObject({ inserted: 2, failed: 1 })
+    const again = await slow.migrate({ source, table: 'goods', description: 'b', mode: 'mirror' })
+    expect(again.tables[0]).toMatchObject({ unchanged: 2, failed: 1 })
+    expect(await shop.rows('SELECT note FROM goods ORDER BY id')).toEqual([['a'], ['t\tb\\']])
+    await slow.rollback(0)
+    expect(await shop.rows("SHOW TABLES LIKE 'goods'")).toEqual([['goods']])
+    expect(await shop.rows('SELECT * FROM goods')).toEqual([])
+    await slow.close()
+  })
+
+  test('a rollback puts triggers back as they were made, and touches none of other tables', async () => {
+    await shop.sql.query('CREATE TABLE goods (id INT PRIMARY KEY, note VARCHAR(40))')
+    await shop.sql.query('CREATE TABLE audit (id INT AUTO_INCREMENT PRIMARY KEY, what VARCHAR(40))')
+    await shop.sql.query("SET sql_mode = 'PIPES_AS_CONCAT,ANSI_QUOTES'")
+    for (const [table, name] of [
+      ['goods', 'goods_note'],
+      ['audit', 'audit_what']
+    ]) {
+      const column = name?.split('_')[1]
+      await shop.sql.query(
+        `CREATE TRIGGER ${name} BEFORE INSERT ON ${table} FOR EACH ROW SET NEW."${column}" = NEW."${column}" || '-u'`
+      )
+    }
+    await shop.sql.query(
+      "CREATE TRIGGER goods_audit AFTER INSERT ON goods FOR EACH ROW INSERT INTO audit VALUES (NULL, 'x')"
+    )
+    const triggers = () =>
+      shop.rows(
+        'SELECT TRIGGER_NAME, SQL_MODE, DEFINER, ACTION_ORDER, ACTION_STATEMENT, COLLATION_CONNECTION FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() ORDER BY 1'
+      )
+    const before = await triggers()
+    const created = () => shop.rows("SELECT CREATED FROM information_schema.TRIGGERS WHERE TRIGGER_NAME = 'other_t'")
+    await shop.sql.query('CREATE TABLE other (id INT)')
+    await shop.sql.query('CREATE TRIGGER other_t BEFORE INSERT ON other FOR EACH ROW SET @a = 1')
+    const madeAt = await created()
+    await load('goods.csv', ['id,note', '1,a'], { strategy: 'snapshot' })
+    expect(await shop.rows('SELECT note FROM goods')).toEqual([['a-u']])
+    expect((await db.rollback(0)).tables.map((table) => table.table).sort()).toEqual(['audit', 'goods'])
+    expect(await shop.rows('SELECT * FROM goods UNION SELECT * FROM audit')).toEqual([])
+    expect((await triggers()).filter(([name]) => name !== 'other_t')).toEqual(before)
+    expect(await created()).toEqual(madeAt)
+    await db.rollback(1)
+    expect(await shop.rows('SELECT note FROM goods UNION SELECT what FROM audit')).toEqual([['a-u'], ['x-u']])
+  })
+
+  test('the bookkeeping is looked for where it stands', async () => {
+    await shop.sql.query('CREATE TABLE goods (id INT PRIMARY KEY, note VARCHAR(40))')
+    await load('goods.csv', ['id,note', '1,a'], { strategy: 'snapshot' })
+    await expect(open({ target: `${shop.database.url}?control=same-schema` })).rejects.toThrow(/stands in .*_rowback/)
+  })
+
   test('MyISAM is named and never loaded', async () => {
     await shop.sql.query('CREATE TABLE goods (id INT PRIMARY KEY, note VARCHAR(40)) ENGINE=MyISAM')
     await expect(load('goods.csv', ['id,note', '1,a'])).rejects.toThrow(/MyISAM undoes nothing/)

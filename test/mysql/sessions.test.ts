@@ -200,6 +200,16 @@ describe.skipIf(server === null)(`sessions with MySQL (${HOW_TO_PROVIDE})`, () =
       expect((await shop.rows('SELECT COUNT(*) FROM made'))[0]).toEqual(['2'])
     })
 
+    test('triggers that could not be put back are not taken out, and nothing was changed', async () => {
+      await shop.sql.query('CREATE TRIGGER busy BEFORE INSERT ON goods FOR EACH ROW SET @a = 1')
+      db = await openDb(await userWith(`ALL ON ${data()}`, `ALL ON ${control()}`))
+      await db.migrate({ source: await goods(3), table: 'goods', description: 'a' })
+      await expect(db.rollback(0)).rejects.toThrow(/belong to root@/)
+      expect(await shop.rows('SELECT COUNT(*) FROM goods')).toEqual([['3']])
+      expect(await shop.rows("SHOW TRIGGERS LIKE 'goods'")).toHaveLength(1)
+      expect((await db.status()).unsettled).toEqual([])
+    })
+
     test('where a schema may not be made, the way out is named, and works', async () => {
       const url = await userWith(
         `SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP, CREATE TEMPORARY TABLES ON ${data()}`

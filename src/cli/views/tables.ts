@@ -58,6 +58,7 @@ export function statusView(output: StatusOutput, style: Style): string {
         `Version ${version.version} is running or was interrupted; unless it commits, nothing of it is written. When nothing runs: rowback recover`
       )
     ),
+    ...output.unsettled.map((what) => style.yellow(`To be finished by rowback recover, ${what}.`)),
     ...(output.alteredVersions.length > 0
       ? [
           style.red(

@@ -3,6 +3,7 @@ import type { Row, Value } from '../../model/value.ts'
 import type { MysqlColumn } from './columns.ts'
 import { canOrder, columnType, membersOf } from './columns.ts'
 import { quote } from './sql-text.ts'
+import { inItsSession } from './trigger-text.ts'
 
 /** A table with what only this engine asks of it. */
 export interface MysqlTable extends Table {
@@ -157,7 +158,7 @@ export class Catalogue {
     const statements: string[] = []
     for (const trigger of triggers) {
       const [row] = await this.#read(`SHOW CREATE TRIGGER ${quote(this.#schema)}.${quote(trigger)}`)
-      statements.push(String(row?.[2]))
+      statements.push(inItsSession(String(row?.[2]), String(row?.[1]), String(row?.[4])))
     }
     return statements
   }

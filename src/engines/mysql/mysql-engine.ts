@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { ExitCode, RowbackError } from '../../errors.ts'
+import { ExitCode, RowbackError, usageError } from '../../errors.ts'
 import type { RowChange, WriteCounts } from '../../model/change.ts'
 import type { Column, ColumnType, Table, TableDefinition } from '../../model/table.ts'
 import { imageColumns, writableColumns } from '../../model/table.ts'
@@ -37,19 +37,22 @@ import { bareDefinition } from './stage.ts'
 import type { Statements } from './statements.ts'
 import type { MysqlTarget } from './target.ts'
 import { parseTarget } from './target.ts'
+import { definerOf, isTriggerStatement, sessionOf } from './trigger-text.ts'
 
 /** Statements that commit what is open: https://dev.mysql.com/doc/refman/8.4/en/implicit-commit.html */
-const COMMITS = /^\s*(CREATE(?!\s+TEMPORARY\b)|ALTER|DROP(?!\s+TEMPORARY\b)|RENAME|TRUNCATE)\b/i
+const COMMITS = /^\s*(?:\/\*[\s\S]*?\*\/\s*)?(CREATE(?!\s+TEMPORARY\b)|ALTER|DROP(?!\s+TEMPORARY\b)|RENAME|TRUNCATE)\b/i
 const WRITES = /^\s*(INSERT|UPDATE|DELETE|REPLACE|LOAD)\b/i
 const READS =
   /^(\s|--[^\n]*(\n|$)|#[^\n]*(\n|$)|\/\*(?!!)[\s\S]*?\*\/|\()*(SELECT|WITH|VALUES|TABLE|SHOW|DESCRIBE|DESC|EXPLAIN)\b/i
-const CREATES_TRIGGER = /^CREATE\s+(DEFINER\s*=\s*\S+\s+)?TRIGGER\b/i
 /** So many long VARCHARs would make a row longer than the 65,535 bytes that a server allows. */
 const MOST_VARCHARS = 30
 const SHOWN_OF_VERSIONS = [
   ...['version_id', 'kind', 'status', 'strategy', 'author', 'author_name', 'author_email', 'author_alias'],
   ...['description', 'remarks', 'tag', 'target_version', 'source_name', 'started_at', 'finished_at']
 ]
+const INFILE_OFF =
+  'local_infile is off on this server, so rows go by INSERT, which takes longer. To turn it on: SET GLOBAL local_infile = 1'
+const NAMES_DEFINERS = /\b(ALL PRIVILEGES ON \*\.\*|SUPER|SET USER|SET_USER_ID|SET_ANY_DEFINER)\b/i
 const RELOCK_MS = 10_000
 
 /** MySQL, MariaDB and what speaks like them: one session; bookkeeping stands in a schema beside the data. */
@@ -59,6 +62,7 @@ export class MysqlEngine extends SqlEngine {
   readonly database: string
   readonly isNew = false
   readonly capabilities: Capabilities
+  override readonly advice: readonly string[]
   protected readonly nullSafeEqual = '<=>'
   protected override readonly controlOptions = ' ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin'
   readonly #target: MysqlTarget
@@ -81,6 +85,7 @@ export class MysqlEngine extends SqlEngine {
     this.#server = server
     this.database = target.database
     this.product = server.name
+    this.advice = server.localInfile ? [] : [INFILE_OFF]
     this.capabilities = { transactionalDdl: false, invisibleColumns: server.invisibleColumns }
     this.#controlSchema = target.sameSchema ? target.database : `${target.database}_rowback`
   }
@@ -95,6 +100,7 @@ export class MysqlEngine extends SqlEngine {
       const connection = await connect(target)
       const server = readProduct(await readVariables(connection))
       if (server.cluster) await readCausally(connection)
+      await assertControlPlace(target, connection)
       return new MysqlEngine(target, connection, server)
     } catch (error) {
       throw translate(error, target.database)
@@ -106,7 +112,15 @@ export class MysqlEngine extends SqlEngine {
   }
 
   async run(sql: string, parameters: Value[] = []): Promise<number> {
-    return (await this.#execute(bind(sql, parameters))).affected
+    const session = sessionOf(sql)
+    if (session === null) return (await this.#execute(bind(sql, parameters))).affected
+    await this.#execute(`SET @rowback_mode = @@sql_mode, @rowback_collation = @@collation_connection`)
+    await this.#execute(`SET ${session}`)
+    try {
+      return (await this.#execute(sql)).affected
+    } finally {
+      await this.#execute('SET sql_mode = @rowback_mode, collation_connection = @rowback_collation')
+    }
   }
 
   async query(sql: string, parameters: Value[] = []): Promise<QueryResult> {
@@ -360,9 +374,31 @@ export class MysqlEngine extends SqlEngine {
     }
   }
 
+  triggerStatements(table: Table): string[] {
+    return table.ddl.filter(isTriggerStatement)
+  }
+
   async liftTriggers(table: Table): Promise<string[]> {
+    const back = this.triggerStatements(table)
+    await this.#assertCanMake(table.name, back)
     for (const trigger of table.triggers) await this.#execute(`DROP TRIGGER IF EXISTS ${quote(trigger)}`)
-    return table.ddl.filter((statement) => CREATES_TRIGGER.test(statement))
+    return back
+  }
+
+  /** Triggers that were made by others can only be put back by who may name them as definers. */
+  async #assertCanMake(table: string, triggers: readonly string[]): Promise<void> {
+    const definers = new Set(triggers.map(definerOf).filter((definer) => definer !== null))
+    const [row] = await this.#read('SELECT CURRENT_USER()')
+    definers.delete(String(row?.[0]))
+    const [stranger] = definers
+    if (stranger === undefined) return
+    const grants = (await this.#read('SHOW GRANTS')).map(([grant]) => String(grant))
+    if (grants.some((grant) => NAMES_DEFINERS.test(grant))) return
+    throw new RowbackError({
+      code: 'privilege.missing',
+      message: `The triggers of ${table} would have to be lifted and put back, and belong to ${stranger}, in whose name this user may not make any.`,
+      hint: `Do it as ${stranger}, or as a user with the privilege SET USER (MariaDB) or SET_ANY_DEFINER (MySQL).`
+    })
   }
 
   async applyChanges(
@@ -524,6 +560,26 @@ async function connect(target: MysqlTarget): Promise<Connection> {
 /** A node of a cluster answers only when it has what the others committed before: the ledger's end above all. */
 async function readCausally(connection: Connection): Promise<void> {
   await connection.execute('SET SESSION wsrep_sync_wait = 1')
+}
+
+/** A second ledger beside the first would be no end of trouble. @throws RowbackError `control.elsewhere` (exit code 2) */
+async function assertControlPlace({ database, sameSchema }: MysqlTarget, connection: Connection): Promise<void> {
+  const sibling = `${database}_rowback`
+  const found = decodeRows(
+    await connection.read(
+      bind(
+        "SELECT TABLE_SCHEMA FROM information_schema.TABLES WHERE TABLE_SCHEMA IN (?, ?) AND TABLE_NAME = 'rowback_meta'",
+        [database, sibling]
+      )
+    )
+  ).map(([schema]) => String(schema))
+  const [here, there] = sameSchema ? [database, sibling] : [sibling, database]
+  if (found.includes(here) || !found.includes(there)) return
+  throw usageError(
+    'control.elsewhere',
+    `The bookkeeping of ${database} stands in ${there}, and the target URL says otherwise.`,
+    sameSchema ? 'Leave control=same-schema out of the target URL.' : 'Add control=same-schema to the target URL.'
+  )
 }
 
 async function readVariables(connection: Connection): Promise<Map<string, string>> {

@@ -213,6 +213,10 @@ export class SqliteEngine extends SqlEngine {
     }
   }
 
+  triggerStatements(table: Table): string[] {
+    return table.ddl.filter((statement) => /^\s*CREATE\s+(TEMP\w*\s+)?TRIGGER\b/i.test(statement))
+  }
+
   /** They are taken out inside the transaction. */
   async liftTriggers(): Promise<string[]> {
     return []
