@@ -29,7 +29,9 @@ beforeAll(async () => {
 
 afterAll(() => cluster.stop())
 
-engineConformance('MySQL on a Galera cluster', mysqlHost(first.url))
+// A run writes to its ledger entry before its first row. The suite has no ledger, and MariaDB 10.11.19 then stops the
+// cluster when rows are refused (docs/engines.md, "Clusters"): what runs through the ledger is below.
+engineConformance('MySQL on a Galera cluster', mysqlHost(first.url), 'core')
 
 describe('rowback through the nodes of a Galera cluster', () => {
   let database: FreshDatabase
