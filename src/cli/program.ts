@@ -57,7 +57,7 @@ function addGlobalFlags(command: Command): void {
   command
     .option(
       '--target <URL>',
-      'the database, such as sqlite:shop.db; else ROWBACK_TARGET, rowback.yaml, or rowback.db here'
+      'the database, such as sqlite:shop.db or mysql://user@host/shop; else ROWBACK_TARGET, rowback.yaml, or rowback.db here'
     )
     .option('--repository <DIR>', 'where backups are kept; .rowback when left out')
     .option('--json', 'print one JSON document and nothing else')
