@@ -1,6 +1,6 @@
 import type { Engine, Refusal, RowFilter, TypedBatch, TypedRow } from '../engines/engine.ts'
 import { Unholdable } from '../engines/engine.ts'
-import { RowbackError } from '../errors.ts'
+import { ExitCode, RowbackError } from '../errors.ts'
 import { quote } from '../format/cell-failure.ts'
 import type { FormattedRow } from '../format/format.ts'
 import { RowFormatter } from '../format/format.ts'
@@ -292,8 +292,9 @@ export function tableOf(run: Run, bound: BoundTable): Table {
   const table = run.table(bound.name)
   if (table) return table
   throw new RowbackError({
-    code: 'table.missing',
+    code: 'locked',
     message: `The table ${bound.name} went away while the migration was starting.`,
-    hint: 'Try again.'
+    hint: 'Try again.',
+    exit: ExitCode.locked
   })
 }
