@@ -1,13 +1,18 @@
 import { usageError } from '../errors.ts'
 import type { Engine } from './engine.ts'
-import { MysqlEngine } from './mysql/mysql-engine.ts'
 import { SqliteEngine } from './sqlite/sqlite-engine.ts'
 
 /** Opens a database by the scheme of its target URL. */
 const ENGINES: Record<string, (target: string) => Promise<Engine>> = {
   sqlite: async (target) => new SqliteEngine(target.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, '')),
-  mysql: (target) => MysqlEngine.open(target),
-  mariadb: (target) => MysqlEngine.open(target)
+  mysql: openMysql,
+  mariadb: openMysql
+}
+
+/** Loaded when it is asked for: commands on SQLite would wait for its driver. */
+async function openMysql(target: string): Promise<Engine> {
+  const { MysqlEngine } = await import('./mysql/mysql-engine.ts')
+  return MysqlEngine.open(target)
 }
 
 /**
