@@ -1,6 +1,6 @@
 import type { RowChange, WriteCounts, WriteMode } from '../model/change.ts'
 import type { FailureCode, RawCell } from '../model/failed-row.ts'
-import type { Column, ColumnType, Table, TableDefinition } from '../model/table.ts'
+import type { Column, ColumnType, SeenValues, Table, TableDefinition } from '../model/table.ts'
 import type { Row, Value } from '../model/value.ts'
 
 /** The column that says which version last wrote a tracked row. */
@@ -32,23 +32,6 @@ export class Unholdable {
   constructor(reason: string) {
     this.reason = reason
   }
-}
-
-/** What the values of a column were like, where its type was read off them: no limits, but what there must be room for. */
-export interface SeenValues {
-  /** Of text, in UTF-16 code units. */
-  longest: number
-  /** After the second, in datetimes and times. */
-  fractionDigits: number
-  /** Datetimes carry `Z` or an offset. */
-  zoned: boolean
-}
-
-/** A column of a control table. */
-export interface ControlColumn {
-  name: string
-  type: ColumnType
-  nullable: boolean
 }
 
 /** What is hidden from everything that looks at the user's tables. */
@@ -164,7 +147,7 @@ export interface Engine {
   controlTable(name: string): string
   hasControlTable(name: string): Promise<boolean>
   /** Makes a control table where it is missing; beside the data, or in a schema of its own. */
-  createControlTable(name: string, columns: ControlColumn[], key: string[]): Promise<void>
+  createControlTable(definition: TableDefinition): Promise<void>
 
   /**
    * Holds the database's migration lock while `work` runs: of all that call this, one is at work. Where a transaction
@@ -217,8 +200,8 @@ export interface Engine {
    */
   liftTriggers(table: Table): Promise<string[]>
   /**
-   * Makes each change exactly, without firing triggers that were not left to fire. `changes` is read twice: what goes is deleted first, so that
-   * unique keys may move between rows.
+   * Makes each change exactly, without firing triggers, see {@link liftTriggers}. `changes` is read twice: what goes is
+   * deleted first, so that unique keys may move between rows.
    */
   applyChanges(
     table: Table,
@@ -233,7 +216,10 @@ export interface Engine {
   addVersionColumn(table: Table): Promise<void>
   /** Adds the column and makes the history table. */
   startTracking(table: Table, tracking: Tracking): Promise<void>
-  /** Takes the version column out of a table and drops its history; each may be gone already. @param table null when it has no such column */
+  /**
+   * Takes the version column out of a table and drops its history, which may be gone already.
+   * @param table null when it has no such column
+   */
   stopTracking(table: Table | null, tracking: Tracking): Promise<void>
   /**
    * Brings a tracked table back to what it was at version `to`, as version `as`.

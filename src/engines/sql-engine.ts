@@ -1,24 +1,22 @@
 import type { RowChange, WriteCounts } from '../model/change.ts'
 import { noCounts } from '../model/change.ts'
-import type { Column, ColumnType, Table, TableDefinition } from '../model/table.ts'
+import type { Column, ColumnType, DefinedColumn, SeenValues, Table, TableDefinition } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
 import type { Row, Value } from '../model/value.ts'
 import { encodeRow } from '../model/value.ts'
 import type {
   Bookkeeping,
   Capabilities,
-  ControlColumn,
   Engine,
   QueryResult,
   RowRange,
-  SeenValues,
   Tracking,
   TransactionOptions,
   TypedRow,
   Unholdable,
   WriteRequest
 } from './engine.ts'
-import { SUPERSEDED_COLUMN, VERSION_COLUMN } from './engine.ts'
+import { CONTROL_TABLES, SUPERSEDED_COLUMN, VERSION_COLUMN } from './engine.ts'
 
 const VERSION_NUMBER: ColumnType = { kind: 'integer', min: 0n, max: 2n ** 63n - 1n }
 
@@ -60,8 +58,8 @@ export abstract class SqlEngine implements Engine {
   abstract liftTriggers(table: Table): Promise<string[]>
   abstract foreignKeyViolations(): Promise<string[]>
 
-  /** The operator that compares two cells, NULL being equal to NULL. */
-  protected abstract readonly nullSafeEqual: string
+  /** The operator by which the cells of a key are found. */
+  protected abstract readonly keyEqual: string
   /**
    * Streams a query's rows in batches.
    * @param cells the query begins with {@link cellsOf} these columns
@@ -75,26 +73,32 @@ export abstract class SqlEngine implements Engine {
   }
 
   async createTable(definition: TableDefinition): Promise<void> {
-    const columns = definition.columns.map(
-      (column) =>
-        `${this.quote(column.name)} ${this.declare(column.type, column.seen)}${column.nullable ? '' : ' NOT NULL'}`
-    )
-    if (definition.key) columns.push(`PRIMARY KEY (${this.list(definition.key)})`)
-    await this.run(`CREATE TABLE ${this.quote(definition.name)} (\n  ${columns.join(',\n  ')}\n)`)
+    await this.run(`CREATE TABLE ${this.quote(definition.name)} ${this.tableBody(definition)}${this.tableOptions}`)
   }
 
-  async createControlTable(name: string, columns: ControlColumn[], key: string[]): Promise<void> {
-    const lines = columns.map(
-      (column) => `${this.quote(column.name)} ${this.declare(column.type)}${column.nullable ? '' : ' NOT NULL'}`
-    )
-    lines.push(`PRIMARY KEY (${this.list(key)})`)
-    await this.run(
-      `CREATE TABLE IF NOT EXISTS ${this.controlTable(name)} (\n  ${lines.join(',\n  ')}\n)${this.controlOptions}`
-    )
+  async createControlTable(definition: TableDefinition): Promise<void> {
+    const place = this.controlTable(definition.name)
+    await this.run(`CREATE TABLE IF NOT EXISTS ${place} ${this.tableBody(definition)}${this.controlOptions}`)
   }
 
-  /** What follows the columns when a control table is made. */
+  /** What follows the columns when a table, or a control table, is made. */
+  protected readonly tableOptions: string = ''
   protected readonly controlOptions: string = ''
+
+  /** The columns and the key, in brackets. */
+  protected tableBody(definition: TableDefinition): string {
+    const lines = definition.columns.map((column) => {
+      const type = this.declareIn(definition, column)
+      return `${this.quote(column.name)} ${type}${column.nullable ? '' : ' NOT NULL'}`
+    })
+    if (definition.key) lines.push(`PRIMARY KEY (${this.list(definition.key)})`)
+    return `(\n  ${lines.join(',\n  ')}\n)`
+  }
+
+  /** The type of a column among the others of its table. */
+  protected declareIn(_definition: TableDefinition, column: DefinedColumn): string {
+    return this.declare(column.type, column.seen)
+  }
 
   async dropTable(name: string): Promise<void> {
     await this.run(`DROP TABLE ${this.quote(name)}`)
@@ -242,19 +246,19 @@ export abstract class SqlEngine implements Engine {
 
   protected sameKey(table: Table, a: string, b: string): string {
     return (table.key ?? [])
-      .map((name) => `${a}.${this.quote(name)} ${this.nullSafeEqual} ${b}.${this.quote(name)}`)
+      .map((name) => `${a}.${this.quote(name)} ${this.keyEqual} ${b}.${this.quote(name)}`)
       .join(' AND ')
   }
 
   /** Condition: both rows hold the same, exactly. */
   protected sameContent(table: Table, a: string, b: string): string {
-    return this.names(table)
-      .map((name) => this.sameCell(`${a}.${this.quote(name)}`, `${b}.${this.quote(name)}`))
+    return writableColumns(table)
+      .map((column) => this.sameCell(column, `${a}.${this.quote(column.name)}`, `${b}.${this.quote(column.name)}`))
       .join(' AND ')
   }
 
   /** Condition: both cells hold the same, in value, type and bytes. */
-  protected abstract sameCell(a: string, b: string): string
+  protected abstract sameCell(column: Column, a: string, b: string): string
 
   /** The expressions by which columns are read exactly. */
   protected cellsOf(columns: readonly Column[]): string[] {
@@ -269,6 +273,18 @@ export abstract class SqlEngine implements Engine {
   /** The quoted place of a history table. */
   protected historyOf(tracking: Tracking): string {
     return this.quote(tracking.history)
+  }
+
+  /** Names of the bookkeeping among the user's tables. */
+  protected bookkeepingNames(bookkeeping: readonly Bookkeeping[]): Set<string> {
+    return new Set<string>([...CONTROL_TABLES, ...bookkeeping.map((entry) => entry.history)])
+  }
+
+  /** A table as it is without the version column, where it is tracked. */
+  protected withoutBookkeeping(table: Table, bookkeeping: readonly Bookkeeping[]): Table {
+    const tracked = bookkeeping.find((entry) => entry.table === table.name)
+    if (!tracked) return table
+    return { ...table, columns: table.columns.filter((column) => column.name !== VERSION_COLUMN), ddl: tracked.ddl }
   }
 
   async historyShape(history: string): Promise<Table | undefined> {

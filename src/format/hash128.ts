@@ -1,3 +1,5 @@
+import { avalanche, rotate } from '../model/hash-mix.ts'
+
 const C1 = 0x239b961b
 const C2 = 0xab0e9789
 const C3 = 0x38b34ae5
@@ -56,16 +58,4 @@ function pairAt(text: string, at: number): number {
 
 function scramble(word: number, before: number, bits: number, after: number): number {
   return Math.imul(rotate(Math.imul(word, before), bits), after)
-}
-
-function rotate(word: number, bits: number): number {
-  return (word << bits) | (word >>> (32 - bits))
-}
-
-function avalanche(word: number): number {
-  let mixed = word ^ (word >>> 16)
-  mixed = Math.imul(mixed, 0x85ebca6b)
-  mixed ^= mixed >>> 13
-  mixed = Math.imul(mixed, 0xc2b2ae35)
-  return mixed ^ (mixed >>> 16)
 }

@@ -1,20 +1,14 @@
 import type { RawCell } from '../model/failed-row.ts'
-import type { ColumnType } from '../model/table.ts'
+import type { ColumnType, SeenValues } from '../model/table.ts'
 import { DateTimeForm, dateTimeForm, FRACTION_SHIFT, isDate, timeFraction } from './calendar.ts'
 import { NumberGuess } from './number-guess.ts'
 
 /** What a source's column turned out to be. */
-export interface InferredColumn {
+export interface InferredColumn extends SeenValues {
   name: string
   type: ColumnType
   /** Some cell was null. */
   nullable: boolean
-  /** Datetimes carry `Z` or an offset: a database whose datetimes have none must make text of the column. */
-  zoned: boolean
-  /** The most digits after the second in datetimes and times; a database that holds fewer would round. */
-  fractionDigits: number
-  /** The length of the longest cell, in UTF-16 code units. */
-  longest: number
 }
 
 /**

@@ -107,7 +107,7 @@ export async function createControlTables(engine: Engine): Promise<string> {
   for (const name of CONTROL_TABLES) {
     const { columns, key } = TABLES[name]
     const defined = columns.map(([column, type, nullable]) => ({ name: column, type, nullable: nullable === 'null' }))
-    await engine.createControlTable(name, defined, key)
+    await engine.createControlTable({ name, columns: defined, key })
   }
   const identity = randomUUID()
   const insert = `INSERT INTO ${engine.controlTable('rowback_meta')} (name, value) VALUES (?, ?)`

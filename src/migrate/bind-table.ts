@@ -4,6 +4,7 @@ import type { FormatColumn } from '../format/format.ts'
 import { compileRule } from '../format/rules.ts'
 import type { WriteMode } from '../model/change.ts'
 import type { Column, DefinedColumn, Table, TableDefinition } from '../model/table.ts'
+import { bareTable } from '../model/table.ts'
 import type { Source } from '../sources/source.ts'
 import { inferDefinition } from './infer-definition.ts'
 import type { TableRequest } from './request.ts'
@@ -56,19 +57,8 @@ export function bindToPlanned(
 ): BoundTable {
   const columns = definition.columns.map((column) => newColumn(engine, column))
   const { name, key } = definition
-  const uniqueKeys = key ? [key] : []
-  const nothing = {
-    order: null,
-    hiddenOrder: false,
-    collations: {},
-    storage: null,
-    atomic: true,
-    foreignKeys: [],
-    referencedBy: [],
-    triggers: [],
-    ddl: []
-  }
-  const bound = bindExisting({ name, columns, key, uniqueKeys, ...nothing }, request, source)
+  const planned = bareTable({ name, columns, key, uniqueKeys: key ? [key] : [] })
+  const bound = bindExisting(planned, request, source)
   return { ...bound, table: null, definition }
 }
 

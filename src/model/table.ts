@@ -62,15 +62,42 @@ export interface Table {
   ddl: string[]
 }
 
+/** A table of which no more is known than its columns and keys. */
+export function bareTable(shape: Pick<Table, 'name' | 'columns' | 'key' | 'uniqueKeys'>): Table {
+  return {
+    ...shape,
+    order: null,
+    hiddenOrder: false,
+    collations: {},
+    storage: null,
+    atomic: true,
+    foreignKeys: [],
+    referencedBy: [],
+    triggers: [],
+    ddl: []
+  }
+}
+
+/** What the values of a column were like, where its type was read off them: no limits, but what there must be room for. */
+export interface SeenValues {
+  /** The longest, in UTF-16 code units. */
+  longest: number
+  /** The most digits after the second, in datetimes and times: a database that holds fewer would round. */
+  fractionDigits: number
+  /** Datetimes carry `Z` or an offset: a database whose datetimes have none must make text of the column. */
+  zoned: boolean
+}
+
+/** A column to be made. */
 export interface DefinedColumn {
   name: string
   type: ColumnType
   nullable: boolean
-  /** Where the type was read off the rows: what they were like. Later rows may need more room. */
-  seen?: { longest: number; fractionDigits: number; zoned: boolean }
+  /** Where the type was read off the rows; later ones may need more room. */
+  seen?: SeenValues
 }
 
-/** A table to be made, as inferred from a source. */
+/** A table to be made. */
 export interface TableDefinition {
   name: string
   columns: DefinedColumn[]

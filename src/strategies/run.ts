@@ -54,11 +54,6 @@ export class Run {
     this.#session?.signal?.throwIfAborted()
   }
 
-  /** Nothing of it will stay. */
-  get isRehearsal(): boolean {
-    return this.#session === null
-  }
-
   /** Whether tables can be made, changed and dropped now: a rehearsal cannot where that outlives the transaction. */
   get canChangeSchema(): boolean {
     return this.#session !== null || this.engine.capabilities.transactionalDdl

@@ -1,7 +1,8 @@
 import type { ForeignKey, Table } from '../../model/table.ts'
+import { bareTable } from '../../model/table.ts'
 import type { Row, Value } from '../../model/value.ts'
 import type { MysqlColumn } from './columns.ts'
-import { canOrder, columnType, membersOf } from './columns.ts'
+import { canOrder, columnsNamed, columnType, membersOf } from './columns.ts'
 import { quote } from './sql-text.ts'
 import { inItsSession } from './trigger-text.ts'
 
@@ -32,7 +33,7 @@ export class Catalogue {
   async tables(isHidden: (name: string) => boolean): Promise<Table[]> {
     const columns = await this.#columns()
     const keys = await this.#uniqueIndexes()
-    const foreignKeys = await this.#foreignKeys()
+    const foreignKeys = await this.foreignKeys()
     const triggers = await this.#triggers()
     const tables: Table[] = []
     for (const [name, storage] of await this.#names("'BASE TABLE'")) {
@@ -114,7 +115,8 @@ export class Catalogue {
     }))
   }
 
-  async #foreignKeys(): Promise<ForeignKey[]> {
+  /** All foreign keys within the schema. */
+  async foreignKeys(): Promise<ForeignKey[]> {
     const rows = await this.#read(
       'SELECT k.TABLE_NAME, k.CONSTRAINT_NAME, k.COLUMN_NAME, k.REFERENCED_TABLE_NAME, k.REFERENCED_COLUMN_NAME, ' +
         'r.DELETE_RULE, r.UPDATE_RULE FROM information_schema.KEY_COLUMN_USAGE k ' +
@@ -199,23 +201,8 @@ function shapeOf(name: string, columns: MysqlColumn[], members: IndexMember[]): 
   )
   const column = (wanted: string) => columns.find((candidate) => candidate.name === wanted)
   const key = uniqueKeys.find((names) => names.every((part) => column(part)?.nullable === false)) ?? null
-  const order = key?.every((part) => canOrder(column(part) as MysqlColumn)) ? key : null
-  return {
-    name,
-    columns,
-    key,
-    uniqueKeys,
-    order,
-    hiddenOrder: false,
-    collations: {},
-    storage: null,
-    atomic: true,
-    foreignKeys: [],
-    referencedBy: [],
-    triggers: [],
-    ddl: [],
-    indexColumns
-  } as MysqlTable
+  const order = key && columnsNamed({ columns }, key).every(canOrder) ? key : null
+  return { ...bareTable({ name, columns, key, uniqueKeys }), order, indexColumns }
 }
 
 function columnOf(row: Row, json: ReadonlySet<string>): MysqlColumn | null {

@@ -5,12 +5,12 @@ import type { Row } from '../../model/value.ts'
 import { RawText } from '../../model/value.ts'
 import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
 import type { MysqlColumn } from './columns.ts'
-import { copyExpression, isBytes } from './columns.ts'
-import { isLoadable, LOAD_FORMAT, LoadText, loadTargets } from './load-text.ts'
+import { columnsNamed, copiesOf, isBytes } from './columns.ts'
+import { isLoadable, LoadText, loadStatement } from './load-text.ts'
 import { literalFor } from './range.ts'
 import { list, literal, quote } from './sql-text.ts'
-import { insertTuples } from './stage.ts'
 import type { Statements } from './statements.ts'
+import { insertTuples } from './statements.ts'
 
 /** Rows of one statement that deletes by key. */
 const DELETED_AT_ONCE = 1000
@@ -45,7 +45,7 @@ class Deleter {
     this.#table = table
     this.#version = version
     this.#history = history
-    this.#columns = columnsOf(table)
+    this.#columns = columnsNamed(table, imageColumns(table))
     this.#keyAt = (table.key ?? []).map((name) => imageColumns(table).indexOf(name))
   }
 
@@ -76,10 +76,9 @@ class Deleter {
     if (this.#history !== null) {
       const columns = writableColumns(this.#table) as MysqlColumn[]
       const all = list([...columns.map((column) => column.name), VERSION_COLUMN])
-      const copies = [...columns.map((column) => copyExpression(column, quote(column.name))), quote(VERSION_COLUMN)]
       await this.#statements.execute(
         `INSERT INTO ${this.#history} (${all}, ${quote(SUPERSEDED_COLUMN)}) ` +
-          `SELECT ${copies.join(', ')}, ${this.#version} FROM ${quote(this.#table.name)} ${where}`
+          `SELECT ${copiesOf(columns, 't')}, t.${quote(VERSION_COLUMN)}, ${this.#version} FROM ${quote(this.#table.name)} t ${where}`
       )
     }
     await this.#statements.execute(`DELETE FROM ${quote(this.#table.name)} ${where}`)
@@ -111,13 +110,12 @@ class Inserter {
   readonly #table: Table
   readonly #columns: MysqlColumn[]
   readonly #fixed: (readonly [name: string, sql: string])[]
-  #text = new LoadText()
   #loaded: Row[] = []
 
   constructor(statements: Statements, table: Table, version: number | null) {
     this.#statements = statements
     this.#table = table
-    this.#columns = columnsOf(table)
+    this.#columns = columnsNamed(table, imageColumns(table))
     this.#fixed = version === null ? [] : [[VERSION_COLUMN, String(version)]]
   }
 
@@ -141,13 +139,12 @@ class Inserter {
     const rows = this.#loaded
     if (rows.length === 0) return
     this.#loaded = []
-    for (const row of rows) this.#text.add(row)
-    const bytes = this.#text.end()
-    this.#text = new LoadText()
+    const text = new LoadText()
+    for (const row of rows) text.add(row)
     await this.#statements.execute('SAVEPOINT rowback_load')
     const { affected, warnings } = await this.#statements.load(
-      `LOAD DATA LOCAL INFILE 'rowback' INTO TABLE ${quote(this.#table.name)} ${LOAD_FORMAT} ${loadTargets(this.#columns, [], this.#fixed)}`,
-      bytes
+      loadStatement(quote(this.#table.name), this.#columns, { fixed: this.#fixed }),
+      text.end()
     )
     if (affected === rows.length && warnings === 0) return
     await this.#statements.execute('ROLLBACK TO SAVEPOINT rowback_load')
@@ -162,20 +159,15 @@ class Inserter {
     const tuples = rows.map(
       (row) => `(${this.#columns.map((column, i) => this.#cell(column, row[i] ?? null)).join(', ')}${fixed})`
     )
-    const strict = "sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
     await this.#statements.execute("SET sql_mode = REPLACE(@@sql_mode, 'STRICT_ALL_TABLES', '')")
     try {
       await insertTuples(this.#statements, `INSERT INTO ${quote(this.#table.name)} (${list(names)}) VALUES `, tuples)
     } finally {
-      await this.#statements.execute(`SET ${strict}`)
+      await this.#statements.execute("SET sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')")
     }
   }
 
   #cell(column: MysqlColumn, value: Row[number]): string {
     return value instanceof RawText ? literal(value) : literalFor(column, value)
   }
-}
-
-function columnsOf(table: Table): MysqlColumn[] {
-  return imageColumns(table).map((name) => table.columns.find((column) => column.name === name) as MysqlColumn)
 }

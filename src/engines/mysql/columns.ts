@@ -1,4 +1,4 @@
-import type { Column, ColumnType } from '../../model/table.ts'
+import type { Column, ColumnType, Table } from '../../model/table.ts'
 import type { Decoder } from './decode.ts'
 import { decodeTagged } from './decode.ts'
 import { quote } from './sql-text.ts'
@@ -136,4 +136,27 @@ export function canOrder(column: MysqlColumn): boolean {
 /** What is selected of an aliased table so that columns of the same types take it as it is. */
 export function copiesOf(columns: readonly MysqlColumn[], alias: string): string {
   return columns.map((column) => copyExpression(column, `${alias}.${quote(column.name)}`)).join(', ')
+}
+
+/** The expressions by which columns, of an aliased table if given, are read exactly. */
+export function cellsOf(columns: readonly MysqlColumn[], alias?: string): string[] {
+  const prefix = alias === undefined ? '' : `${alias}.`
+  return columns.map((column) => readExpression(column, prefix + quote(column.name)).sql)
+}
+
+/** Columns of a table by their names. */
+export function columnsNamed(table: Pick<Table, 'columns'>, names: readonly string[]): MysqlColumn[] {
+  return names.map((name) => table.columns.find((column) => column.name === name) as MysqlColumn)
+}
+
+/**
+ * Definitions of columns with their type and character set, and nothing that would refuse or make up a value.
+ * @param required the columns that are never NULL
+ */
+export function bareColumns(columns: readonly MysqlColumn[], required: readonly string[] = []): string[] {
+  return columns.map(({ name, declared, charset, collation }) => {
+    const text = charset === null || declared === 'json' ? '' : ` CHARACTER SET ${charset} COLLATE ${collation}`
+    // Without NULL an old server gives a TIMESTAMP a default and an update of its own.
+    return `${quote(name)} ${declared}${text} ${required.includes(name) ? 'NOT NULL' : 'NULL DEFAULT NULL'}`
+  })
 }

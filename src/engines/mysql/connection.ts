@@ -78,8 +78,7 @@ export class Connection {
 
   /** Runs a statement that gives no rows. */
   async execute(sql: string): Promise<Outcome> {
-    const { header } = await this.#send(sql)
-    return { affected: header?.affectedRows ?? 0, warnings: header?.warningStatus ?? 0 }
+    return outcomeOf(await this.#send(sql))
   }
 
   async read(sql: string): Promise<RawResult> {
@@ -89,8 +88,7 @@ export class Connection {
 
   /** Runs a `LOAD DATA LOCAL INFILE` statement with these bytes for the file. */
   async load(sql: string, bytes: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<Outcome> {
-    const { header } = await this.#send(sql, () => Readable.from(bytes, { objectMode: false }))
-    return { affected: header?.affectedRows ?? 0, warnings: header?.warningStatus ?? 0 }
+    return outcomeOf(await this.#send(sql, () => Readable.from(bytes, { objectMode: false })))
   }
 
   #send(
@@ -132,6 +130,10 @@ export class Connection {
     if (isLost(error)) this.#lost = true
     return error
   }
+}
+
+function outcomeOf({ header }: { header: ResultSetHeader | null }): Outcome {
+  return { affected: header?.affectedRows ?? 0, warnings: header?.warningStatus ?? 0 }
 }
 
 /** The rows of one query on their way; the socket is paused while the reader lags behind. */

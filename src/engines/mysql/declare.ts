@@ -1,5 +1,4 @@
-import type { ColumnType } from '../../model/table.ts'
-import type { SeenValues } from '../engine.ts'
+import type { ColumnType, SeenValues } from '../../model/table.ts'
 
 const INT64_MAX = 2n ** 63n - 1n
 const UINT64_MAX = 2n ** 64n - 1n

@@ -2,11 +2,10 @@ import type { Table } from '../../model/table.ts'
 import type { TypedRow } from '../engine.ts'
 import type { MysqlColumn } from './columns.ts'
 import { refusalOf } from './errors.ts'
-import { LOAD_FORMAT, LoadText, loadTargets } from './load-text.ts'
+import { LoadText, loadStatement } from './load-text.ts'
 import { list, literal, quote } from './sql-text.ts'
-import { insertTuples } from './stage.ts'
 import type { Statements } from './statements.ts'
-import { allOrNothing } from './statements.ts'
+import { allOrNothing, insertTuples } from './statements.ts'
 
 /** Loads rows that can only be new straight into their table, whole or not at all. */
 export class FastPath {
@@ -58,7 +57,7 @@ export class FastPath {
   /** `LOAD DATA LOCAL` makes warnings of errors: only the count of rows and no warning at all prove it whole. */
   async #load(bytes: Iterable<Buffer> | AsyncIterable<Buffer>, rows: () => number): Promise<void> {
     const { affected, warnings } = await this.#statements.load(
-      `LOAD DATA LOCAL INFILE 'rowback' INTO TABLE ${this.#table} ${LOAD_FORMAT} ${loadTargets(this.#columns, [], this.#fixed)}`,
+      loadStatement(this.#table, this.#columns, { fixed: this.#fixed }),
       bytes
     )
     if (affected !== rows() || warnings > 0) throw new NotWhole()

@@ -12,11 +12,8 @@ export async function findViolations(
 ): Promise<string[]> {
   const found: string[] = []
   for (const key of foreignKeys) {
-    const same = key.columns.map((column, i) => `p.${quote(key.parentColumns[i] as string)} = c.${quote(column)}`)
-    const given = key.columns.map((column) => `c.${quote(column)} IS NOT NULL`)
     const rows = await read(
-      `SELECT ${list(key.columns, 'c')} FROM ${quote(key.table)} c WHERE ${given.join(' AND ')} AND NOT EXISTS ` +
-        `(SELECT 1 FROM ${quote(key.parentTable)} p WHERE ${same.join(' AND ')}) LIMIT ${NAMED}`
+      `SELECT ${list(key.columns, 'c')} FROM ${quote(key.table)} c WHERE ${leadsNowhere(key, 'c')} LIMIT ${NAMED}`
     )
     for (const row of rows) {
       const reference = key.columns.map((column, i) => `${column} = ${display(row[i] ?? null)}`).join(', ')
@@ -24,4 +21,14 @@ export async function findViolations(
     }
   }
   return found
+}
+
+/**
+ * Condition: an aliased row refers to a row that does not exist. A reference with a NULL in it refers to nothing, and is
+ * fine (MATCH SIMPLE).
+ */
+export function leadsNowhere(key: ForeignKey, child: string): string {
+  const given = key.columns.map((column) => `${child}.${quote(column)} IS NOT NULL`)
+  const same = key.columns.map((column, i) => `p.${quote(key.parentColumns[i] as string)} = ${child}.${quote(column)}`)
+  return `${given.join(' AND ')} AND NOT EXISTS (SELECT 1 FROM ${quote(key.parentTable)} p WHERE ${same.join(' AND ')})`
 }

@@ -2,7 +2,7 @@ import type { RawCell } from '../../model/failed-row.ts'
 import type { Value } from '../../model/value.ts'
 import type { RowFilter } from '../engine.ts'
 import type { MysqlColumn } from './columns.ts'
-import { readExpression } from './columns.ts'
+import { cellsOf, readExpression } from './columns.ts'
 import type { RawRow } from './connection.ts'
 import { RowHash } from './row-hash.ts'
 import { quote } from './sql-text.ts'
@@ -62,8 +62,7 @@ export class KnownRows implements RowFilter {
     limits: { expected: number; most: number }
   ): Promise<KnownRows | null> {
     const known = new KnownRows(columns, keyAt, Math.min(limits.expected, limits.most))
-    const cells = columns.map((column) => readExpression(column, quote(column.name)).sql)
-    for await (const { rows } of statements.stream(`SELECT ${cells.join(', ')} FROM ${quote(table)}`)) {
+    for await (const { rows } of statements.stream(`SELECT ${cellsOf(columns).join(', ')} FROM ${quote(table)}`)) {
       for (const row of rows) known.#add(row)
       if (known.#size > limits.most) return null
     }

@@ -10,8 +10,7 @@ const NEEDS_ESCAPE = /[\\\t\n\0]/
 const ESCAPES: Record<string, string> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\0': '\\0' }
 
 /** The part of `LOAD DATA` that says how {@link LoadText} is to be read. */
-export const LOAD_FORMAT =
-  "CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n'"
+const LOAD_FORMAT = "CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n'"
 
 /** Rows as `LOAD DATA` reads them: tabs between cells, backslash before what would mislead, `\N` for NULL. */
 export class LoadText {
@@ -75,18 +74,24 @@ export function isLoadable(column: MysqlColumn, value: Value): boolean {
   return typeof value !== 'bigint' || (column.dataType !== 'enum' && column.dataType !== 'set')
 }
 
-/**
- * The columns of a `LOAD DATA` statement and what is made of cells that do not go in as they are.
- * @param fixed further columns with SQL for their value
- */
-export function loadTargets(
-  columns: readonly MysqlColumn[],
-  before: readonly string[],
-  fixed: readonly (readonly [name: string, sql: string])[]
-): string {
+/** Columns that a load fills besides those of the rows. */
+export interface LoadExtras {
+  /** Quoted columns whose cells stand before those of the row. */
+  before?: readonly string[]
+  /** Further columns with SQL for their value. */
+  fixed?: readonly (readonly [name: string, sql: string])[]
+}
+
+/** The statement that loads {@link LoadText} into a table. @param table quoted */
+export function loadStatement(table: string, columns: readonly MysqlColumn[], extras: LoadExtras): string {
+  return `LOAD DATA LOCAL INFILE 'rowback' INTO TABLE ${table} ${LOAD_FORMAT} ${loadTargets(columns, extras)}`
+}
+
+/** The columns, and what is made of cells that do not go in as they are. */
+function loadTargets(columns: readonly MysqlColumn[], { before = [], fixed = [] }: LoadExtras): string {
   const made = columns.map((column, i) => madeOf(column, `@rowback_${i}`))
   const hasSets = fixed.length > 0 || made.some((sql) => sql !== null)
-  const targets = before.map(quote)
+  const targets = [...before]
   const sets = fixed.map(([name, sql]) => `${quote(name)} = ${sql}`)
   for (const [i, column] of columns.entries()) {
     const variable = `@rowback_${i}`

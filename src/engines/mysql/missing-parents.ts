@@ -1,5 +1,5 @@
-import type { ForeignKey, Table } from '../../model/table.ts'
-import { quote } from './sql-text.ts'
+import type { Table } from '../../model/table.ts'
+import { leadsNowhere } from './foreign-keys.ts'
 import { NUMBER, STAGE } from './stage.ts'
 import type { Statements } from './statements.ts'
 
@@ -18,18 +18,10 @@ export async function findOrphans(
   for (const key of table.foreignKeys) {
     const isStaged = key.columns.every((column) => columns.includes(column))
     if (!isStaged || key.parentTable === table.name) continue
-    const rows = await statements.read(orphanQuery(key))
+    const rows = await statements.read(
+      `SELECT s.${NUMBER} FROM ${STAGE} s WHERE ${leadsNowhere(key, 's')} ORDER BY s.${NUMBER}`
+    )
     if (rows.length > 0) found.push(rows.map(([number]) => Number(number)))
   }
   return found
-}
-
-/** A reference with a NULL in it refers to nothing, and is fine (MATCH SIMPLE). */
-function orphanQuery(key: ForeignKey): string {
-  const same = key.columns.map((column, i) => `p.${quote(key.parentColumns[i] as string)} = s.${quote(column)}`)
-  const given = key.columns.map((column) => `s.${quote(column)} IS NOT NULL`)
-  return (
-    `SELECT s.${NUMBER} FROM ${STAGE} s WHERE ${given.join(' AND ')} ` +
-    `AND NOT EXISTS (SELECT 1 FROM ${quote(key.parentTable)} p WHERE ${same.join(' AND ')}) ORDER BY s.${NUMBER}`
-  )
 }

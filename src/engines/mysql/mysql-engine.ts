@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { ExitCode, RowbackError, usageError } from '../../errors.ts'
 import type { RowChange, WriteCounts } from '../../model/change.ts'
-import type { Column, ColumnType, Table, TableDefinition } from '../../model/table.ts'
+import type { Column, ColumnType, DefinedColumn, SeenValues, Table, TableDefinition } from '../../model/table.ts'
 import { imageColumns, writableColumns } from '../../model/table.ts'
 import type { Row, Value } from '../../model/value.ts'
 import type {
@@ -9,20 +9,20 @@ import type {
   Capabilities,
   QueryResult,
   RowRange,
-  SeenValues,
   Tracking,
   TransactionOptions,
   TypedRow,
   Unholdable,
   WriteRequest
 } from '../engine.ts'
-import { CONTROL_TABLES, SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
+import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
 import { SqlEngine } from '../sql-engine.ts'
 import { adapterFor } from './adapt.ts'
 import { Catalogue, columnShown, temporaryShape } from './catalogue.ts'
 import { applyChanges } from './change-writer.ts'
 import type { MysqlColumn } from './columns.ts'
-import { copiesOf, readExpression, sameCell } from './columns.ts'
+import { bareColumns, cellsOf, columnsNamed, copiesOf, readExpression, sameCell } from './columns.ts'
+import type { RawResult } from './connection.ts'
 import { Connection } from './connection.ts'
 import { declaredType, SHORT_TEXT } from './declare.ts'
 import { decodeRows } from './decode.ts'
@@ -33,7 +33,6 @@ import { PRODUCT_VARIABLES, readProduct } from './product.ts'
 import { rangeCondition } from './range.ts'
 import { SetWriter } from './set-writer.ts'
 import { bind, list, quote } from './sql-text.ts'
-import { bareDefinition } from './stage.ts'
 import type { Statements } from './statements.ts'
 import type { MysqlTarget } from './target.ts'
 import { parseTarget } from './target.ts'
@@ -46,6 +45,7 @@ const READS =
   /^(\s|--[^\n]*(\n|$)|#[^\n]*(\n|$)|\/\*(?!!)[\s\S]*?\*\/|\()*(SELECT|WITH|VALUES|TABLE|SHOW|DESCRIBE|DESC|EXPLAIN)\b/i
 /** So many long VARCHARs would make a row longer than the 65,535 bytes that a server allows. */
 const MOST_VARCHARS = 30
+const INNODB = ' ENGINE=InnoDB DEFAULT CHARSET=utf8mb4'
 const SHOWN_OF_VERSIONS = [
   ...['version_id', 'kind', 'status', 'strategy', 'author', 'author_name', 'author_email', 'author_alias'],
   ...['description', 'remarks', 'tag', 'target_version', 'source_name', 'started_at', 'finished_at']
@@ -63,14 +63,15 @@ export class MysqlEngine extends SqlEngine {
   readonly isNew = false
   readonly capabilities: Capabilities
   override readonly advice: readonly string[]
-  protected readonly nullSafeEqual = '<=>'
-  protected override readonly controlOptions = ' ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin'
+  // Only = lets the server look rows up one by one in a unique key; the keys of tracked tables have no NULLs.
+  protected readonly keyEqual = '='
+  protected override readonly tableOptions = INNODB
+  protected override readonly controlOptions = `${INNODB} COLLATE=utf8mb4_bin`
   readonly #target: MysqlTarget
   readonly #server: Product
   readonly #controlSchema: string
   #connection: Connection
-  #lockDepth = 0
-  /** Of the lock that is held. */
+  /** Of the lock that is held; null for none. */
   #lockName: string | null = null
   /** Temporary tables of a rehearsal. */
   #scratch: string[] = []
@@ -125,8 +126,7 @@ export class MysqlEngine extends SqlEngine {
 
   async query(sql: string, parameters: Value[] = []): Promise<QueryResult> {
     return this.#translated(async () => {
-      const result = await this.#alive().then((connection) => connection.read(bind(sql, parameters)))
-      return { columns: result.fields.map((field) => field.name), rows: decodeRows(result) }
+      return toQueryResult(await (await this.#alive()).read(bind(sql, parameters)))
     })
   }
 
@@ -136,8 +136,7 @@ export class MysqlEngine extends SqlEngine {
       const connection = await this.#alive()
       await connection.execute('START TRANSACTION READ ONLY')
       try {
-        const result = await connection.read(sql)
-        return { columns: result.fields.map((field) => field.name), rows: decodeRows(result) }
+        return toQueryResult(await connection.read(sql))
       } finally {
         if (!connection.lost) await connection.execute('ROLLBACK')
       }
@@ -160,9 +159,9 @@ export class MysqlEngine extends SqlEngine {
     return rows.length > 0
   }
 
-  override async createControlTable(...definition: Parameters<SqlEngine['createControlTable']>): Promise<void> {
+  override async createControlTable(definition: TableDefinition): Promise<void> {
     await this.#makeControlSchema()
-    await super.createControlTable(...definition)
+    await super.createControlTable(definition)
   }
 
   async #makeControlSchema(): Promise<void> {
@@ -184,15 +183,13 @@ export class MysqlEngine extends SqlEngine {
   }
 
   async exclusively<T>(wait: number, work: () => Promise<T>): Promise<T> {
-    if (this.#lockDepth > 0 || this.#inTransaction) return work()
+    if (this.#lockName !== null || this.#inTransaction) return work()
     const name = `rowback:${createHash('sha256').update(this.#controlSchema).digest('hex').slice(0, 40)}`
     await this.#lock(name, wait)
-    this.#lockDepth++
     this.#lockName = name
     try {
       return await work()
     } finally {
-      this.#lockDepth--
       this.#lockName = null
       if (!this.#connection.lost) await this.#read('SELECT RELEASE_LOCK(?)', [name])
     }
@@ -255,15 +252,9 @@ export class MysqlEngine extends SqlEngine {
   }
 
   async tables(bookkeeping: Bookkeeping[]): Promise<Table[]> {
-    const hidden = this.#target.sameSchema
-      ? new Set<string>([...CONTROL_TABLES, ...bookkeeping.map((entry) => entry.history)])
-      : new Set<string>()
+    const hidden = this.#target.sameSchema ? this.bookkeepingNames(bookkeeping) : new Set()
     const tables = await this.#catalogue().tables((name) => hidden.has(name))
-    return tables.map((table) => {
-      const tracked = bookkeeping.find((entry) => entry.table === table.name)
-      if (!tracked) return table
-      return { ...table, columns: table.columns.filter((column) => column.name !== VERSION_COLUMN), ddl: tracked.ddl }
-    })
+    return tables.map((table) => this.withoutBookkeeping(table, bookkeeping))
   }
 
   async unsupportedTables(): Promise<string[]> {
@@ -287,32 +278,20 @@ export class MysqlEngine extends SqlEngine {
     return 'dataType' in column ? adapterFor(column as MysqlColumn) : null
   }
 
-  override async createTable(definition: TableDefinition): Promise<void> {
-    await this.#execute(this.#createStatement(definition, ''))
-  }
-
   /** A temporary table: making it commits nothing, and no other session sees it. */
   async createScratchTable(definition: TableDefinition): Promise<Table> {
-    await this.#execute(this.#createStatement(definition, ' TEMPORARY'))
-    this.#scratch.push(definition.name)
-    const rows = await this.#read(`SHOW FULL COLUMNS FROM ${quote(definition.name)}`)
+    const { name, key } = definition
+    await this.#execute(`CREATE TEMPORARY TABLE ${quote(name)} ${this.tableBody(definition)}${this.tableOptions}`)
+    this.#scratch.push(name)
+    const rows = await this.#read(`SHOW FULL COLUMNS FROM ${quote(name)}`)
     const columns = rows.map(columnShown).filter((column) => column !== null)
-    return temporaryShape(definition.name, columns, definition.key)
+    return temporaryShape(name, columns, key)
   }
 
-  #createStatement({ name, columns, key }: TableDefinition, kind: string): string {
-    const isCrowded = columns.length > MOST_VARCHARS
-    const lines = columns.map((column) => {
-      const declared = this.declare(column.type, column.seen)
-      const type = key?.includes(column.name)
-        ? keyType(declared)
-        : isCrowded && declared.startsWith('VARCHAR')
-          ? 'TEXT'
-          : declared
-      return `${quote(column.name)} ${type}${column.nullable ? ' NULL DEFAULT NULL' : ' NOT NULL'}`
-    })
-    if (key) lines.push(`PRIMARY KEY (${list(key)})`)
-    return `CREATE${kind} TABLE ${quote(name)} (\n  ${lines.join(',\n  ')}\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`
+  protected override declareIn({ columns, key }: TableDefinition, column: DefinedColumn): string {
+    const declared = this.declare(column.type, column.seen)
+    if (key?.includes(column.name)) return keyType(declared)
+    return columns.length > MOST_VARCHARS && declared.startsWith('VARCHAR') ? 'TEXT' : declared
   }
 
   /** Whether other tables refer to it was asked before; after the commit nothing may stop it. */
@@ -338,7 +317,7 @@ export class MysqlEngine extends SqlEngine {
 
   async *readRows(table: Table, range: RowRange): AsyncIterable<Row[]> {
     const names = imageColumns(table)
-    const columns = names.map((name) => table.columns.find((column) => column.name === name) as MysqlColumn)
+    const columns = columnsNamed(table, names)
     // Without a key the rows still come in the same order while they stay the same.
     const order = table.order ?? names
     const where = rangeCondition(table, range)
@@ -413,11 +392,7 @@ export class MysqlEngine extends SqlEngine {
   }
 
   async foreignKeyViolations(): Promise<string[]> {
-    const tables = await this.#catalogue().tables(() => false)
-    return findViolations(
-      (sql) => this.#read(sql),
-      tables.flatMap((table) => table.foreignKeys)
-    )
+    return findViolations((sql) => this.#read(sql), await this.#catalogue().foreignKeys())
   }
 
   override async addVersionColumn(table: Table): Promise<void> {
@@ -458,7 +433,7 @@ export class MysqlEngine extends SqlEngine {
   }
 
   protected override cellsOf(columns: readonly Column[]): string[] {
-    return columns.map((column) => readExpression(column as MysqlColumn, quote(column.name)).sql)
+    return cellsOf(columns as readonly MysqlColumn[])
   }
 
   protected override copiesOf(table: Table, alias: string): string {
@@ -469,32 +444,16 @@ export class MysqlEngine extends SqlEngine {
     return `${quote(this.#controlSchema)}.${quote(tracking.history)}`
   }
 
-  protected override sameKey(table: Table, a: string, b: string): string {
-    // Only = lets the server look rows up one by one in a unique key.
-    return (table.key ?? []).map((name) => `${a}.${quote(name)} = ${b}.${quote(name)}`).join(' AND ')
-  }
-
-  protected override sameContent(table: Table, a: string, b: string): string {
-    return (writableColumns(table) as MysqlColumn[])
-      .map((column) => sameCell(column, `${a}.${quote(column.name)}`, `${b}.${quote(column.name)}`))
-      .join(' AND ')
-  }
-
-  /** Not asked here: what is the same depends on the column. */
-  protected sameCell(a: string, b: string): string {
-    return `${a} <=> ${b}`
+  protected sameCell(column: Column, a: string, b: string): string {
+    return sameCell(column as MysqlColumn, a, b)
   }
 
   protected historyColumns(table: Table): string[] {
-    const key = new Set(table.key)
-    return (writableColumns(table) as MysqlColumn[]).map((column) => {
-      const definition = bareDefinition(column)
-      return `${quote(column.name)} ${key.has(column.name) ? definition.replace(/ NULL DEFAULT NULL$/, ' NOT NULL') : definition}`
-    })
+    return bareColumns(writableColumns(table) as MysqlColumn[], table.key ?? [])
   }
 
   protected historyOptions(): string {
-    return ' ENGINE=InnoDB DEFAULT CHARSET=utf8mb4'
+    return INNODB
   }
 
   /** Triggers are lifted before the transaction, see {@link liftTriggers}: here it would commit. */
@@ -544,6 +503,10 @@ export class MysqlEngine extends SqlEngine {
       throw translate(error, this.database)
     }
   }
+}
+
+function toQueryResult(result: RawResult): QueryResult {
+  return { columns: result.fields.map((field) => field.name), rows: decodeRows(result) }
 }
 
 async function connect(target: MysqlTarget): Promise<Connection> {

@@ -2,11 +2,12 @@ import type { Table } from '../../model/table.ts'
 import type { Row } from '../../model/value.ts'
 import type { RowRange } from '../engine.ts'
 import type { MysqlColumn } from './columns.ts'
+import { columnsNamed } from './columns.ts'
 import { literal, quote } from './sql-text.ts'
 
 /** The WHERE clause of a half-open range in the table's order; empty for all rows. */
 export function rangeCondition(table: Table, range: RowRange): string {
-  const order = (table.order ?? []).map((name) => table.columns.find((column) => column.name === name) as MysqlColumn)
+  const order = columnsNamed(table, table.order ?? [])
   const conditions = [
     ...(range.from && order.length > 0 ? [fromBound(order, range.from)] : []),
     ...(range.to && order.length > 0 ? [`NOT (${fromBound(order, range.to)})`] : [])

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { avalanche, rotate } from '../../model/hash-mix.ts'
 import type { Value } from '../../model/value.ts'
 import { RawText } from '../../model/value.ts'
 
@@ -109,16 +110,4 @@ export class RowHash {
     this.high = high ^ (high >>> 15)
     this.low = rotate(Math.imul((this.low + word) | 0, C2), 13)
   }
-}
-
-function rotate(word: number, bits: number): number {
-  return (word << bits) | (word >>> (32 - bits))
-}
-
-function avalanche(word: number): number {
-  let mixed = word ^ (word >>> 16)
-  mixed = Math.imul(mixed, 0x85ebca6b)
-  mixed ^= mixed >>> 13
-  mixed = Math.imul(mixed, 0xc2b2ae35)
-  return mixed ^ (mixed >>> 16)
 }

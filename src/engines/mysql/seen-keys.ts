@@ -1,8 +1,10 @@
 import type { Value } from '../../model/value.ts'
 import type { MysqlColumn } from './columns.ts'
-import { list, literal, quote } from './sql-text.ts'
-import { bareDefinition, insertTuples, LINE, NUMBER, STAGE } from './stage.ts'
+import { bareColumns } from './columns.ts'
+import { equal, list, literal, quote } from './sql-text.ts'
+import { LINE, NUMBER, STAGE } from './stage.ts'
 import type { Statements } from './statements.ts'
+import { insertTuples } from './statements.ts'
 
 const SEEN = '`rowback_seen`'
 const ABSENT = '`rowback_absent`'
@@ -31,9 +33,8 @@ export class SeenKeys {
     if (this.#made) return
     this.#made = true
     await this.close()
-    const columns = this.#key.map((column) => `${quote(column.name)} ${bareDefinition(column)}`)
     await this.#statements.execute(
-      `CREATE TEMPORARY TABLE ${SEEN} (${columns.join(', ')}, ${LINE} BIGINT NOT NULL, KEY (${list(this.#names)})) ENGINE=InnoDB`
+      `CREATE TEMPORARY TABLE ${SEEN} (${bareColumns(this.#key).join(', ')}, ${LINE} BIGINT NOT NULL, KEY (${list(this.#names)})) ENGINE=InnoDB`
     )
   }
 
@@ -60,7 +61,7 @@ export class SeenKeys {
         `FROM ${STAGE} WHERE ${whole}) numbered WHERE first < ${NUMBER} ORDER BY ${NUMBER}`
     )
     const before = await this.#statements.read(
-      `SELECT s.${NUMBER}, MIN(k.${LINE}) FROM ${STAGE} s JOIN ${SEEN} k ON ${this.#sameKey('s', 'k')} ` +
+      `SELECT s.${NUMBER}, MIN(k.${LINE}) FROM ${STAGE} s JOIN ${SEEN} k ON ${equal(this.#names, 's', 'k')} ` +
         `WHERE k.${LINE} > ${ONLY_FAILED} GROUP BY s.${NUMBER}`
     )
     const repeated = new Map(inChunk.map(([number, first]) => [Number(number), lineOf(Number(first))]))
@@ -81,20 +82,15 @@ export class SeenKeys {
   async absent(table: string): Promise<{ place: string; count: number }> {
     await this.#make()
     await this.#statements.execute(`DROP TEMPORARY TABLE IF EXISTS ${ABSENT}`)
-    const columns = this.#key.map((column) => `${quote(column.name)} ${bareDefinition(column)}`)
     await this.#statements.execute(
-      `CREATE TEMPORARY TABLE ${ABSENT} (${NUMBER} INT NOT NULL PRIMARY KEY, ${columns.join(', ')}) ENGINE=InnoDB`
+      `CREATE TEMPORARY TABLE ${ABSENT} (${NUMBER} INT NOT NULL PRIMARY KEY, ${bareColumns(this.#key).join(', ')}) ENGINE=InnoDB`
     )
     // Not AUTO_INCREMENT: in a cluster, and wherever several servers write, it counts in larger steps.
     const { affected } = await this.#statements.execute(
       `INSERT INTO ${ABSENT} (${NUMBER}, ${list(this.#names)}) SELECT ROW_NUMBER() OVER (), ${list(this.#names, 't')} FROM ${quote(table)} t ` +
-        `WHERE NOT EXISTS (SELECT 1 FROM ${SEEN} k WHERE ${this.#sameKey('k', 't')})`
+        `WHERE NOT EXISTS (SELECT 1 FROM ${SEEN} k WHERE ${equal(this.#names, 'k', 't')})`
     )
     return { place: ABSENT, count: affected }
-  }
-
-  #sameKey(a: string, b: string): string {
-    return this.#names.map((name) => `${a}.${quote(name)} = ${b}.${quote(name)}`).join(' AND ')
   }
 
   async close(): Promise<void> {

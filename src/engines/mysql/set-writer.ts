@@ -8,8 +8,7 @@ import { KeyRefusals, MOST_POSTPONED, SAMPLED, waitingCodes } from '../refusals.
 import { applyBisecting } from './bisect.ts'
 import type { MysqlTable } from './catalogue.ts'
 import type { MysqlColumn } from './columns.ts'
-
-import { copiesOf, copyExpression, readExpression, sameCell } from './columns.ts'
+import { cellsOf, columnsNamed, copiesOf, copyExpression, sameCell } from './columns.ts'
 import type { RawRow } from './connection.ts'
 import { indexNamed } from './errors.ts'
 import { FastPath } from './fast-path.ts'
@@ -17,7 +16,7 @@ import { KnownRows } from './known-rows.ts'
 import { findOrphans } from './missing-parents.ts'
 import { SeenKeys } from './seen-keys.ts'
 import { firstRows, Segments } from './segments.ts'
-import { list, literal, quote } from './sql-text.ts'
+import { equal, list, literal, quote } from './sql-text.ts'
 import { NUMBER, STAGE, STATE, Stage } from './stage.ts'
 import type { Statements } from './statements.ts'
 
@@ -30,7 +29,7 @@ const CHUNK_CHARACTERS = 8 << 20
 /** Once so large a part of the table was staged and most of it was unchanged, its rows are better known here. */
 const WORTH_KNOWING = 50
 const FIRST_CHUNK_ROWS = 4000
-/** 17 bytes each, a quarter of the slots free: more would take more memory than a load should. */
+/** Some 22 bytes each: more would take more memory than a load should. */
 const MOST_KNOWN = 2_500_000
 
 const UNCHANGED = 0
@@ -86,9 +85,8 @@ export class SetWriter<R extends TypedRow> {
     this.#parts = parts
     this.#statements = parts.statements
     this.#request = request
-    const column = (name: string) => request.table.columns.find((candidate) => candidate.name === name) as MysqlColumn
-    this.#columns = request.columns.map(column)
-    this.#key = (request.key ?? []).map(column)
+    this.#columns = columnsNamed(request.table, request.columns)
+    this.#key = columnsNamed(request.table, request.key ?? [])
     this.#keyAt = (request.key ?? []).map((name) => request.columns.indexOf(name))
     this.#refusals = new KeyRefusals(request.key ?? [])
     this.#mayWait = waitingCodes(request.table)
@@ -121,13 +119,12 @@ export class SetWriter<R extends TypedRow> {
   async #writeStraight(fastPath: FastPath): Promise<void> {
     const segments = new Segments(this.#request.batches, SEGMENT_ROWS)
     while (!segments.isOver) {
-      const sample: Chunk<R> = new Map()
+      const sample: R[] = []
       const bytes = segments.next((row) => {
-        if (sample.size < SAMPLED) sample.set(sample.size + 1, row)
+        if (sample.length < SAMPLED) sample.push(row)
       })
       if (await fastPath.stream(bytes, () => segments.rows)) {
-        this.#counts.inserted += segments.rows
-        this.#tellInserted(sample, [...sample.keys()])
+        this.#countInserted(segments.rows, sample)
         continue
       }
       await this.#writeChunks(firstRows(this.#request.reread(segments.before), segments.rows))
@@ -208,16 +205,14 @@ export class SetWriter<R extends TypedRow> {
 
   /** Keys of the table, as it spells them, of rows that are named by key elsewhere. */
   #liveKeys(from: string, more = ''): string {
-    const cells = this.#key.map((column) => readExpression(column, `t.${quote(column.name)}`).sql)
-    return `SELECT ${cells.join(', ')}${more} FROM ${from} JOIN ${this.#live} t ON ${this.#sameKey()}`
+    return `SELECT ${cellsOf(this.#key, 't').join(', ')}${more} FROM ${from} JOIN ${this.#live} t ON ${this.#sameKey()}`
   }
 
   /** @param isFirstTime off for rows that waited: their keys are known */
   async #writeChunk(chunk: Chunk<R>, isFirstTime: boolean): Promise<void> {
     if (chunk.size === 0) return
     if (await this.#fastPath?.write(chunk)) {
-      this.#counts.inserted += chunk.size
-      this.#tellInserted(chunk, [...chunk.keys()])
+      this.#countInserted(chunk.size, chunk.values())
       return
     }
     this.#staged += chunk.size
@@ -315,12 +310,13 @@ export class SetWriter<R extends TypedRow> {
           `WHERE s.${STATE} = ${NEW} AND s.${NUMBER} BETWEEN ${from} AND ${to} ORDER BY s.${NUMBER}`
       )
     })
-    this.#counts.inserted += done.length
-    this.#tellInserted(chunk, done)
+    this.#countInserted(
+      done.length,
+      done.values().map((number) => chunk.get(number) as R)
+    )
   }
 
   async #update(chunk: Chunk<R>, numbers: readonly number[]): Promise<void> {
-    const before = await this.#rowsBefore(numbers)
     const fixed = [
       ...this.#fixed(),
       ...this.#resets().map((column) => [column.name, `DEFAULT(t.${quote(column.name)})`] as const)
@@ -331,53 +327,56 @@ export class SetWriter<R extends TypedRow> {
       ),
       ...fixed.map(([name, sql]) => `t.${quote(name)} = ${sql}`)
     ]
-    const done = await this.#apply(chunk, numbers, async (from, to) => {
-      await this.#supersede(from, to)
-      await this.#statements.execute(
-        `UPDATE ${this.#live} t JOIN ${STAGE} s ON ${this.#sameKey()} SET ${sets.join(', ')} ` +
-          `WHERE s.${STATE} = ${DIFFERENT} AND s.${NUMBER} BETWEEN ${from} AND ${to}`
-      )
-    })
-    this.#counts.updated += done.length
-    for (const number of done) {
-      const row = chunk.get(number) as R
-      const was = before.get(number)
-      if (was) this.#request.onChange({ key: this.#keyOf(row), before: was, after: row.values })
-    }
+    const update = `UPDATE ${this.#live} t JOIN ${STAGE} s ON ${this.#sameKey()} SET ${sets.join(', ')}`
+    this.#counts.updated += await this.#change(chunk, numbers, update, (row) => row.values)
   }
 
   async #delete(chunk: Chunk<R>, numbers: readonly number[]): Promise<void> {
     // One statement takes them all, whatever their state.
     await this.#statements.execute(`UPDATE ${STAGE} SET ${STATE} = ${DIFFERENT} WHERE ${STATE} = ${UNCHANGED}`)
+    const remove = `DELETE t FROM ${this.#live} t JOIN ${STAGE} s ON ${this.#sameKey()}`
+    this.#counts.deleted += await this.#change(chunk, numbers, remove, () => null)
+  }
+
+  /**
+   * Changes the rows that are there, and keeps them as they were in history.
+   * @param statement without its WHERE clause
+   * @param after says what a row will be
+   * @returns how many could be changed
+   */
+  async #change(
+    chunk: Chunk<R>,
+    numbers: readonly number[],
+    statement: string,
+    after: (row: R) => Value[] | null
+  ): Promise<number> {
     const before = await this.#rowsBefore(numbers)
     const done = await this.#apply(chunk, numbers, async (from, to) => {
-      await this.#supersede(from, to)
-      await this.#statements.execute(
-        `DELETE t FROM ${this.#live} t JOIN ${STAGE} s ON ${this.#sameKey()} ` +
-          `WHERE s.${STATE} = ${DIFFERENT} AND s.${NUMBER} BETWEEN ${from} AND ${to}`
-      )
+      const where = `WHERE s.${STATE} = ${DIFFERENT} AND s.${NUMBER} BETWEEN ${from} AND ${to}`
+      await this.#supersede(`${this.#live} t JOIN ${STAGE} s ON ${this.#sameKey()} ${where}`)
+      await this.#statements.execute(`${statement} ${where}`)
     })
-    this.#counts.deleted += done.length
     for (const number of done) {
+      const row = chunk.get(number) as R
       const was = before.get(number)
-      if (was) this.#request.onChange({ key: this.#keyOf(chunk.get(number) as R), before: was, after: null })
+      if (was) this.#request.onChange({ key: this.#keyOf(row), before: was, after: after(row) })
     }
+    return done.length
   }
 
-  /** Keeps the rows that are about to change in history; those of this version itself are no state of any version. */
-  async #supersede(from: number, to: number): Promise<void> {
+  /**
+   * Keeps rows that are about to change in history; those of this version itself are no state of any version.
+   * @param rows of the table as `t`, with a WHERE clause
+   */
+  async #supersede(rows: string): Promise<void> {
+    const { table, version } = this.#request
     if (this.#parts.history === null) return
-    await this.#statements.execute(
-      `${this.#supersedeInto()} FROM ${this.#live} t JOIN ${STAGE} s ON ${this.#sameKey()} ` +
-        `WHERE s.${STATE} = ${DIFFERENT} AND s.${NUMBER} BETWEEN ${from} AND ${to} AND t.${quote(VERSION_COLUMN)} <> ${this.#request.version}`
-    )
-  }
-
-  #supersedeInto(): string {
-    const columns = writableColumns(this.#request.table) as MysqlColumn[]
+    const columns = writableColumns(table) as MysqlColumn[]
     const names = [...columns.map((column) => column.name), VERSION_COLUMN, SUPERSEDED_COLUMN]
-    const copies = `${copiesOf(columns, 't')}, t.${quote(VERSION_COLUMN)}`
-    return `INSERT INTO ${this.#parts.history} (${list(names)}) SELECT ${copies}, ${this.#request.version}`
+    const copies = `${copiesOf(columns, 't')}, t.${quote(VERSION_COLUMN)}, ${version}`
+    await this.#statements.execute(
+      `INSERT INTO ${this.#parts.history} (${list(names)}) SELECT ${copies} FROM ${rows} AND t.${quote(VERSION_COLUMN)} <> ${version}`
+    )
   }
 
   /** @returns the rows as they are, in the written columns, of the first few */
@@ -468,7 +467,6 @@ export class SetWriter<R extends TypedRow> {
     const { place, count } = await seen.absent(this.#request.table.name)
     const names = this.#key.map((column) => column.name)
     const sameKey = names.map((name) => `a.${quote(name)} <=> t.${quote(name)}`).join(' AND ')
-    const range = (from: number, to: number) => `a.${NUMBER} BETWEEN ${from} AND ${to}`
     const bad = new Map<number, Refusal>()
     const numbers = Array.from({ length: count }, (_, i) => i + 1)
     const first = `WHERE a.${NUMBER} <= ${SAMPLED}`
@@ -481,15 +479,9 @@ export class SetWriter<R extends TypedRow> {
       this.#statements,
       numbers,
       async (from, to) => {
-        if (this.#parts.history !== null) {
-          await this.#statements.execute(
-            `${this.#supersedeInto()} FROM ${place} a JOIN ${this.#live} t ON ${sameKey} WHERE ${range(from, to)} ` +
-              `AND t.${quote(VERSION_COLUMN)} <> ${this.#request.version}`
-          )
-        }
-        await this.#statements.execute(
-          `DELETE t FROM ${this.#live} t JOIN ${place} a ON ${sameKey} WHERE ${range(from, to)}`
-        )
+        const range = `WHERE a.${NUMBER} BETWEEN ${from} AND ${to}`
+        await this.#supersede(`${place} a JOIN ${this.#live} t ON ${sameKey} ${range}`)
+        await this.#statements.execute(`DELETE t FROM ${this.#live} t JOIN ${place} a ON ${sameKey} ${range}`)
       },
       (number, refusal) => bad.set(number, refusal)
     )
@@ -515,10 +507,12 @@ export class SetWriter<R extends TypedRow> {
     }
   }
 
-  #tellInserted(chunk: Chunk<R>, numbers: readonly number[]): void {
-    for (const number of numbers.slice(0, Math.max(0, SAMPLED - this.#toldInserts))) {
+  /** @param rows at least the first of them, for a sample */
+  #countInserted(count: number, rows: Iterable<R>): void {
+    this.#counts.inserted += count
+    for (const row of rows) {
+      if (this.#toldInserts >= SAMPLED) return
       this.#toldInserts++
-      const row = chunk.get(number) as R
       this.#request.onChange({ key: this.#keyOf(row), before: null, after: row.values })
     }
   }
@@ -552,7 +546,7 @@ export class SetWriter<R extends TypedRow> {
   }
 
   #sameKey(): string {
-    return this.#key.map(({ name }) => `t.${quote(name)} = s.${quote(name)}`).join(' AND ')
+    return equal(this.#request.key ?? [], 't', 's')
   }
 
   #sameContent(): string {

@@ -10,6 +10,11 @@ export function list(names: readonly string[], alias?: string): string {
   return names.map((name) => (alias ? `${alias}.` : '') + quote(name)).join(', ')
 }
 
+/** Condition: two aliased rows have the same cells in these columns, as the server compares them; NULL is like nothing. */
+export function equal(names: readonly string[], a: string, b: string): string {
+  return names.map((name) => `${a}.${quote(name)} = ${b}.${quote(name)}`).join(' AND ')
+}
+
 /**
  * A value as SQL text. The session's character set is pinned to utf8mb4 and its sql_mode keeps the backslash, which is
  * what the driver's escaping takes for granted.

@@ -1,10 +1,12 @@
 import type { Refusal, TypedRow } from '../engine.ts'
 import { applyBisecting } from './bisect.ts'
 import type { MysqlColumn } from './columns.ts'
+import { bareColumns } from './columns.ts'
 import { refusalOf } from './errors.ts'
-import { LOAD_FORMAT, LoadText, loadTargets } from './load-text.ts'
-import { list, literal, quote } from './sql-text.ts'
+import { LoadText, loadStatement } from './load-text.ts'
+import { list, literal } from './sql-text.ts'
 import type { Statements } from './statements.ts'
+import { insertTuples } from './statements.ts'
 
 export const STAGE = '`rowback_stage`'
 /** The number of a staged row within its chunk. */
@@ -13,10 +15,6 @@ export const NUMBER = '`rowback_row`'
 export const LINE = '`rowback_line`'
 /** What is to be done with a staged row; 0 until that is known. */
 export const STATE = '`rowback_state`'
-
-/** One INSERT takes so many rows or characters, whichever is reached first; servers take 16 MiB and more. */
-const INSERT_ROWS = 1000
-const INSERT_CHARACTERS = 1 << 20
 
 /** A temporary table with the rows of one chunk: no other session sees it, and making it does not commit. */
 export class Stage {
@@ -55,10 +53,9 @@ export class Stage {
 
   async #make(options: string): Promise<void> {
     await this.drop()
-    const columns = this.#columns.map((column) => `${quote(column.name)} ${bareDefinition(column)}`)
     await this.#statements.execute(
       `CREATE TEMPORARY TABLE ${STAGE} (${NUMBER} INT NOT NULL PRIMARY KEY, ${LINE} BIGINT NOT NULL, ${STATE} TINYINT NOT NULL DEFAULT 0, ` +
-        `${columns.join(', ')}) ${options}`
+        `${bareColumns(this.#columns).join(', ')}) ${options}`
     )
   }
 
@@ -67,10 +64,7 @@ export class Stage {
     if (!this.#statements.product.localInfile) return false
     const text = new LoadText()
     for (const [number, { line, values }] of rows) text.addNumbered(number, line, values)
-    const loading = this.#statements.load(
-      `LOAD DATA LOCAL INFILE 'rowback' INTO TABLE ${STAGE} ${LOAD_FORMAT} ${loadTargets(this.#columns, ['rowback_row', 'rowback_line'], [])}`,
-      text.end()
-    )
+    const loading = this.#statements.load(loadStatement(STAGE, this.#columns, { before: [NUMBER, LINE] }), text.end())
     // Some values make the server give up the whole file; INSERT says of which row.
     const loaded = await loading.catch((error: unknown) => {
       if (refusalOf(error)) return null
@@ -93,27 +87,4 @@ export class Stage {
   async drop(): Promise<void> {
     await this.#statements.execute(`DROP TEMPORARY TABLE IF EXISTS ${STAGE}`)
   }
-}
-
-/** Runs an INSERT over many tuples in as few statements as are wise. */
-export async function insertTuples(statements: Statements, insert: string, tuples: Iterable<string>): Promise<void> {
-  let batch: string[] = []
-  let characters = 0
-  for (const tuple of tuples) {
-    batch.push(tuple)
-    characters += tuple.length
-    if (batch.length < INSERT_ROWS && characters < INSERT_CHARACTERS) continue
-    await statements.execute(insert + batch.join(', '))
-    batch = []
-    characters = 0
-  }
-  if (batch.length > 0) await statements.execute(insert + batch.join(', '))
-}
-
-/** A column's type with its character set, and nothing that would refuse or make up a value. */
-export function bareDefinition(column: MysqlColumn): string {
-  const { declared, charset, collation } = column
-  const text = charset === null || declared === 'json' ? '' : ` CHARACTER SET ${charset} COLLATE ${collation}`
-  // Without NULL an old server gives a TIMESTAMP a default and an update of its own.
-  return `${declared}${text} NULL DEFAULT NULL`
 }

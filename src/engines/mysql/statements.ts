@@ -14,6 +14,9 @@ export interface Statements {
 }
 
 const SAVEPOINT = 'rowback_step'
+/** One INSERT takes so many rows or characters, whichever is reached first; servers take 16 MiB and more. */
+const INSERT_ROWS = 1000
+const INSERT_CHARACTERS = 1 << 20
 
 /**
  * Does some work whole or not at all within the transaction.
@@ -29,4 +32,19 @@ export async function allOrNothing<T>(statements: Statements, work: () => Promis
     await statements.execute(`ROLLBACK TO SAVEPOINT ${SAVEPOINT}`).catch(() => {})
     throw error
   }
+}
+
+/** Runs an INSERT over many tuples in as few statements as are wise. */
+export async function insertTuples(statements: Statements, insert: string, tuples: Iterable<string>): Promise<void> {
+  let batch: string[] = []
+  let characters = 0
+  for (const tuple of tuples) {
+    batch.push(tuple)
+    characters += tuple.length
+    if (batch.length < INSERT_ROWS && characters < INSERT_CHARACTERS) continue
+    await statements.execute(insert + batch.join(', '))
+    batch = []
+    characters = 0
+  }
+  if (batch.length > 0) await statements.execute(insert + batch.join(', '))
 }

@@ -4,7 +4,7 @@ import type { StatementSync } from 'node:sqlite'
 import { DatabaseSync } from 'node:sqlite'
 import { RowbackError } from '../../errors.ts'
 import type { RowChange, WriteCounts } from '../../model/change.ts'
-import type { Column, ColumnType, Table, TableDefinition } from '../../model/table.ts'
+import type { Column, ColumnType, SeenValues, Table, TableDefinition } from '../../model/table.ts'
 import { imageColumns, writableColumns } from '../../model/table.ts'
 import type { Row, Value } from '../../model/value.ts'
 import { RawText } from '../../model/value.ts'
@@ -12,14 +12,13 @@ import type {
   Bookkeeping,
   QueryResult,
   RowRange,
-  SeenValues,
   Tracking,
   TransactionOptions,
   TypedRow,
   Unholdable,
   WriteRequest
 } from '../engine.ts'
-import { CONTROL_TABLES, SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
+import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
 import { SqlEngine } from '../sql-engine.ts'
 import { translate } from './errors.ts'
 import { allForeignKeys, inspectTable, isStrict, plainTables, virtualTables } from './inspect.ts'
@@ -40,7 +39,7 @@ export class SqliteEngine extends SqlEngine {
   readonly database: string
   readonly isNew: boolean
   readonly capabilities = { transactionalDdl: true, invisibleColumns: false }
-  protected readonly nullSafeEqual = 'IS'
+  protected readonly keyEqual = 'IS'
   readonly #path: string
   readonly #db: DatabaseSync
 
@@ -147,16 +146,11 @@ export class SqliteEngine extends SqlEngine {
 
   async tables(bookkeeping: Bookkeeping[]): Promise<Table[]> {
     return this.#translated(() => {
-      const hidden = new Set<string>([...CONTROL_TABLES, ...bookkeeping.map((entry) => entry.history)])
+      const hidden = this.bookkeepingNames(bookkeeping)
       const read = (sql: string, ...parameters: Value[]) => this.#read(sql, ...parameters)
       const entries = plainTables(read).filter(({ name }) => !hidden.has(name))
       const foreignKeys = allForeignKeys(read, entries)
-      return entries.map((entry) => {
-        const table = inspectTable(read, entry, foreignKeys)
-        const tracked = bookkeeping.find((item) => item.table === entry.name)
-        if (!tracked) return table
-        return { ...table, columns: table.columns.filter((column) => column.name !== VERSION_COLUMN), ddl: tracked.ddl }
-      })
+      return entries.map((entry) => this.withoutBookkeeping(inspectTable(read, entry, foreignKeys), bookkeeping))
     })
   }
 
@@ -299,7 +293,7 @@ export class SqliteEngine extends SqlEngine {
     if (batch.length > 0) yield batch
   }
 
-  protected sameCell(a: string, b: string): string {
+  protected sameCell(_column: Column, a: string, b: string): string {
     return `${a} IS ${b} COLLATE BINARY AND typeof(${a}) = typeof(${b})`
   }
 
