@@ -1,5 +1,4 @@
 import type { Engine, Tracking } from '../engines/engine.ts'
-import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engines/engine.ts'
 import type { RowChange } from '../model/change.ts'
 import type { Collations } from '../model/key.ts'
 import { RowKey } from '../model/key.ts'
@@ -8,6 +7,7 @@ import { writableColumns } from '../model/table.ts'
 import type { TrackedTable } from '../model/version.ts'
 import type { TableManifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
+import { shapeFromHistory } from './history-shape.ts'
 import { anchorFor, storedAt, trackedAt } from './lifetimes.ts'
 import type { LiveState } from './session.ts'
 import type { TableImage } from './table-image.ts'
@@ -119,23 +119,9 @@ class StateReader {
   async #findTracked(tracked: TrackedTable): Promise<Place> {
     const isLive = this.#live.tracked.get(tracked.table) === tracked
     const table = isLive ? this.#live.tables.find((candidate) => candidate.name === tracked.table) : undefined
-    const shape = table ?? (await this.#shapeFromHistory(tracked))
+    const shape = table ?? (await shapeFromHistory(this.#engine, tracked))
     if (!shape) return { kind: 'none' }
     return { kind: 'tracked', tracked, table: shape, tracking: { history: tracked.history, live: table !== undefined } }
-  }
-
-  /** A table that was dropped has its columns and key in its history table. */
-  async #shapeFromHistory(tracked: TrackedTable): Promise<Table | undefined> {
-    const history = await this.#engine.historyShape(tracked.history)
-    const own = (name: string) => name !== VERSION_COLUMN && name !== SUPERSEDED_COLUMN
-    return (
-      history && {
-        ...history,
-        name: tracked.table,
-        columns: history.columns.filter((column) => own(column.name)),
-        key: history.key?.filter(own) ?? null
-      }
-    )
   }
 }
 

@@ -1,5 +1,4 @@
 import type { Tracking } from '../engines/engine.ts'
-import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engines/engine.ts'
 import { ExitCode, NOTHING_CHANGED, RowbackError } from '../errors.ts'
 import type { RowChange, WriteCounts } from '../model/change.ts'
 import { count, noCounts } from '../model/change.ts'
@@ -10,10 +9,11 @@ import type { TableReport, TrackedTable } from '../model/version.ts'
 import type { Manifest, TableManifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
 import { reachedByCascade } from './cascades.ts'
+import { shapeFromHistory } from './history-shape.ts'
 import { anchorFor, writtenBetween } from './lifetimes.ts'
 import type { Route, TableRoute } from './route.ts'
 import { planRoute } from './route.ts'
-import { prepareSchema } from './route-schema.ts'
+import { prepareSchema, remake, remakeTracked } from './route-schema.ts'
 import type { Run } from './run.ts'
 import type { LiveState } from './session.ts'
 import { differingRanges, diffImages, joinMovedRows, liveImage, noImage, storedImage } from './table-image.ts'
@@ -121,8 +121,7 @@ class RouteExecutor {
   }
 
   async #undo(table: Table, tracked: TrackedTable): Promise<TableReport> {
-    const tracking = { history: tracked.history, live: true }
-    const counts = await this.#run.engine.undo(table, tracking, this.#options.to, this.#run.number)
+    const counts = await this.#run.engine.undo(table, trackingOf(tracked), this.#options.to, this.#run.number)
     return { ...report(table.name, counts), history: tracked.history }
   }
 
@@ -137,7 +136,7 @@ class RouteExecutor {
   /** Where dropping would commit, the table is emptied now and goes after the commit. */
   async #takeAway(table: Table, place: Table, tracked: TrackedTable | null): Promise<void> {
     const { engine, number, live } = this.#run
-    if (tracked) await engine.supersedeAll(place, { history: tracked.history, live: true }, number)
+    if (tracked) await engine.supersedeAll(place, trackingOf(tracked), number)
     if (!engine.capabilities.transactionalDdl) {
       if (place !== table) return
       if (!tracked) await engine.run(`DELETE FROM ${engine.quote(place.name)}`)
@@ -148,33 +147,22 @@ class RouteExecutor {
   }
 
   async #revive(name: string, tracked: TrackedTable): Promise<TableReport> {
-    const { engine, live, number } = this.#run
-    const tracking = { history: tracked.history, live: true }
+    const { engine, number } = this.#run
     const made = { created: true, history: tracked.history }
     if (!this.#run.canChangeSchema) return { ...report(name, await this.#countState(tracked)), ...made }
-    if (engine.capabilities.transactionalDdl) {
-      for (const statement of tracked.ddl) await engine.run(statement)
-      await this.#run.reread()
-      await engine.addVersionColumn(this.#made(name))
-      live.tracked.set(name, tracked)
-      await this.#run.reread()
-    }
-    const counts = await engine.undo(this.#made(name), tracking, this.#options.to, number)
+    if (engine.capabilities.transactionalDdl) await remakeTracked(this.#run, tracked)
+    const counts = await engine.undo(this.#made(name), trackingOf(tracked), this.#options.to, number)
     return { ...report(name, counts), ...made }
   }
 
   /** What a rehearsal that cannot make the table would put into it. */
   async #countState(tracked: TrackedTable): Promise<WriteCounts> {
     const { engine } = this.#run
-    const shape = await engine.historyShape(tracked.history)
+    const shape = await shapeFromHistory(engine, tracked)
     if (!shape) return noCounts()
-    const columns = shape.columns.filter(
-      (column) => column.name !== VERSION_COLUMN && column.name !== SUPERSEDED_COLUMN
-    )
     let inserted = 0
-    const tracking = { history: tracked.history, live: false }
-    for await (const batch of engine.readState({ ...shape, columns }, tracking, this.#options.to))
-      inserted += batch.length
+    const state = engine.readState(shape, { history: tracked.history, live: false }, this.#options.to)
+    for await (const batch of state) inserted += batch.length
     return { ...noCounts(), inserted }
   }
 
@@ -182,10 +170,7 @@ class RouteExecutor {
     if (!this.#run.canChangeSchema) {
       return { ...report(stored.name, { ...noCounts(), inserted: stored.rows }), created: true }
     }
-    if (this.#run.engine.capabilities.transactionalDdl) {
-      for (const statement of stored.ddl) await this.#run.engine.run(statement)
-      await this.#run.reread()
-    }
+    if (this.#run.engine.capabilities.transactionalDdl) await remake(this.#run, stored.name, stored.ddl)
     const table = this.#made(stored.name)
     const counts = await this.#apply(table, stored, null, null)
     return { ...report(stored.name, counts), created: true }
@@ -213,7 +198,7 @@ class RouteExecutor {
     const present = before ? storedImage(this.#repository as Repository, before) : noImage(wanted)
     const changes = await readTwice(this.#run, () => diffImages(table.name, present, wanted))
     const counts = await countByKey(table, changes())
-    await this.#run.engine.applyChanges(table, changes, this.#run.number, trackingOf(tracked))
+    await this.#run.engine.applyChanges(table, changes, this.#run.number, tracked && trackingOf(tracked))
     await this.#proveRestored(table, stored, differingRanges(table.name, present, wanted))
     return counts
   }
@@ -230,7 +215,7 @@ class RouteExecutor {
       const changes = async function* () {
         yield* kept
       }
-      await this.#run.engine.applyChanges(table, changes, this.#run.number, trackingOf(tracked))
+      await this.#run.engine.applyChanges(table, changes, this.#run.number, tracked && trackingOf(tracked))
     } else this.wroteAll = false
     return counts
   }
@@ -284,8 +269,8 @@ class RouteExecutor {
   }
 }
 
-function trackingOf(tracked: TrackedTable | null): Tracking | null {
-  return tracked && { history: tracked.history, live: true }
+function trackingOf(tracked: TrackedTable): Tracking {
+  return { history: tracked.history, live: true }
 }
 
 function report(table: string, counts: WriteCounts): TableReport {

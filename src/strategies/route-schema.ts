@@ -1,5 +1,6 @@
 import { ExitCode, RowbackError } from '../errors.ts'
 import type { Table } from '../model/table.ts'
+import type { TrackedTable } from '../model/version.ts'
 import type { TableRoute } from './route.ts'
 import type { Run } from './run.ts'
 
@@ -24,11 +25,10 @@ export async function prepareSchema(
     }
   }
   for (const step of steps) {
-    if (step.kind === 'revive') await revive(run, step.name, step.tracked.ddl)
-    if (step.kind === 'rebuild') await rebuild(run, step.stored.name, step.stored.ddl)
+    if (step.kind === 'revive') await remakeTracked(run, step.tracked)
+    if (step.kind === 'rebuild') await remake(run, step.stored.name, step.stored.ddl)
     if ((step.kind === 'undo' || step.kind === 'restore') && isWritten(step)) await liftTriggers(run, step.table)
   }
-  for (const step of steps) if (step.kind === 'revive') run.live.tracked.set(step.name, step.tracked)
   await run.reread()
   return aside
 }
@@ -63,12 +63,16 @@ async function putAside(run: Run, table: Table): Promise<Table> {
   return { ...table, name: under }
 }
 
-async function revive(run: Run, name: string, ddl: readonly string[]): Promise<void> {
-  await rebuild(run, name, ddl)
-  await run.engine.addVersionColumn(run.table(name) as Table)
+/** Makes a tracked table as it was, to be filled from its history. */
+export async function remakeTracked(run: Run, tracked: TrackedTable): Promise<void> {
+  await remake(run, tracked.table, tracked.ddl)
+  await run.engine.addVersionColumn(run.table(tracked.table) as Table)
+  run.live.tracked.set(tracked.table, tracked)
+  await run.reread()
 }
 
-async function rebuild(run: Run, name: string, ddl: readonly string[]): Promise<void> {
+/** Makes a table from the statements that it was made with, to be filled. */
+export async function remake(run: Run, name: string, ddl: readonly string[]): Promise<void> {
   await run.announce({ kind: 'created', table: name })
   for (const statement of ddl) await run.engine.run(statement)
   await run.reread()

@@ -1,11 +1,8 @@
-import type { Connection } from 'mysql2/promise'
-import { createConnection } from 'mysql2/promise'
 import { expect } from 'vitest'
 import type { FailedRow, MigratedVersion, Rowback } from '../../src/index.ts'
 import { open } from '../../src/index.ts'
-import { Workplace } from './cli.ts'
-import type { FreshDatabase } from './servers/database.ts'
-import { freshDatabase } from './servers/database.ts'
+import type { MysqlShop } from './mysql-shop.ts'
+import { openShop } from './mysql-shop.ts'
 
 export type Strategy = 'snapshot' | 'incremental'
 export const STRATEGIES: readonly Strategy[] = ['snapshot', 'incremental']
@@ -18,28 +15,22 @@ const LOOSE = "SET sql_mode = 'ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO', time_
 /** A database of its own: looked at and filled past rowback, loaded and rolled back through the library. */
 export class MysqlBench {
   readonly server: { family: 'mariadb' | 'mysql'; version: string }
-  readonly #database: FreshDatabase
-  readonly #raw: Connection
-  readonly #place: Workplace
+  readonly #shop: MysqlShop
   readonly #db: Rowback
   #files = 0
 
-  private constructor(database: FreshDatabase, raw: Connection, place: Workplace, db: Rowback, version: string) {
-    this.#database = database
-    this.#raw = raw
-    this.#place = place
+  private constructor(shop: MysqlShop, db: Rowback, version: string) {
+    this.#shop = shop
     this.#db = db
     this.server = { family: /mariadb/i.test(version) ? 'mariadb' : 'mysql', version }
   }
 
   static async make(serverUrl: string): Promise<MysqlBench> {
-    const database = await freshDatabase(serverUrl)
-    const raw = await createConnection({ uri: database.url, rowsAsArray: true, typeCast: (field) => field.string() })
-    await raw.query(LOOSE)
-    const place = await Workplace.make('rowback-mysql-')
-    const db = await open({ target: database.url, repository: place.at('.rowback'), author: 'tester' })
-    const [[[version]]] = (await raw.query('SELECT VERSION()')) as unknown as [[[string]]]
-    return new MysqlBench(database, raw, place, db, version)
+    const shop = await openShop(serverUrl)
+    await shop.sql.query(LOOSE)
+    const db = await open({ target: shop.database.url, repository: shop.place.at('.rowback'), author: 'tester' })
+    const [[version]] = (await shop.rows('SELECT VERSION()')) as [[string]]
+    return new MysqlBench(shop, db, version)
   }
 
   get db(): Rowback {
@@ -48,19 +39,17 @@ export class MysqlBench {
 
   async remove(): Promise<void> {
     await this.#db.close()
-    await this.#raw.end()
-    await this.#database.drop()
-    await this.#place.remove()
+    await this.#shop.remove()
   }
 
   /** Runs statements past rowback. */
   async sql(...statements: string[]): Promise<void> {
-    for (const statement of statements) await this.#raw.query(statement)
+    for (const statement of statements) await this.#shop.sql.query(statement)
   }
 
   /** @returns false when this server does not know the statement, such as a type of the other family */
   async accepts(statement: string): Promise<boolean> {
-    return this.#raw.query(statement).then(
+    return this.#shop.sql.query(statement).then(
       () => true,
       () => false
     )
@@ -68,8 +57,7 @@ export class MysqlBench {
 
   /** Cells as the server prints them. */
   async rows(query: string): Promise<(string | null)[][]> {
-    const [rows] = await this.#raw.query(query)
-    return rows as unknown as (string | null)[][]
+    return this.#shop.rows(query)
   }
 
   /** Loads rows as NDJSON. */
@@ -85,7 +73,7 @@ export class MysqlBench {
     text: string | Uint8Array,
     options: Partial<Parameters<Rowback['migrate']>[0]> & { table: string }
   ): Promise<MigratedVersion> {
-    const source = await this.#place.write(`source-${++this.#files}.${kind}`, text)
+    const source = await this.#shop.place.write(`source-${++this.#files}.${kind}`, text)
     return this.#db.migrate({ source, description: 'a test', ...options })
   }
 

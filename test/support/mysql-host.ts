@@ -1,6 +1,7 @@
 import { openEngine } from '../../src/engines/registry.ts'
 import { freshDatabase } from './servers/database.ts'
 import type { EngineHost } from './suite-engine.ts'
+import { COMMON_KINDS } from './suite-engine-bench.ts'
 
 const INT64 = { kind: 'integer', min: -(2n ** 63n), max: 2n ** 63n - 1n } as const
 const DECIMAL = { kind: 'decimal', precision: 30, scale: 10 } as const
@@ -19,6 +20,7 @@ export function mysqlHost(serverUrl: string): EngineHost {
     engineName: 'mysql',
     product: /^(MariaDB|MySQL) \d+\.\d+\.\d+$/,
     kinds: [
+      ...COMMON_KINDS,
       { type: INT64, declared: 'BIGINT', readBack: INT64, formatted: 5, held: 5n },
       {
         type: DECIMAL,
@@ -28,27 +30,12 @@ export function mysqlHost(serverUrl: string): EngineHost {
         held: '12345678901234567890.0123456789'
       },
       { type: { kind: 'double' }, declared: 'DOUBLE', readBack: { kind: 'double' }, formatted: 0.1, held: 0.1 },
-      { type: { kind: 'boolean' }, declared: 'BOOLEAN', readBack: { kind: 'boolean' }, formatted: 1, held: 1n },
       {
         type: { kind: 'text', maxLength: null },
         declared: 'LONGTEXT',
         readBack: { kind: 'text', maxLength: null },
         formatted: 'x',
         held: 'x'
-      },
-      {
-        type: { kind: 'text', maxLength: 7 },
-        declared: 'VARCHAR(7)',
-        readBack: { kind: 'text', maxLength: 7 },
-        formatted: '0071',
-        held: '0071'
-      },
-      {
-        type: { kind: 'date' },
-        declared: 'DATE',
-        readBack: { kind: 'date' },
-        formatted: '2026-01-02',
-        held: '2026-01-02'
       },
       {
         type: { kind: 'datetime' },
@@ -64,8 +51,7 @@ export function mysqlHost(serverUrl: string): EngineHost {
         formatted: '03:04:05',
         held: '03:04:05.000000'
       },
-      { type: { kind: 'blob' }, declared: 'LONGBLOB', readBack: { kind: 'blob' }, formatted: bytes, held: bytes },
-      { type: { kind: 'json' }, declared: 'JSON', readBack: { kind: 'json' }, formatted: '{"a": 1}', held: '{"a": 1}' }
+      { type: { kind: 'blob' }, declared: 'LONGBLOB', readBack: { kind: 'blob' }, formatted: bytes, held: bytes }
     ],
     refusingTrigger: (table, column, message) => [
       `CREATE TRIGGER refuse BEFORE INSERT ON ${table} FOR EACH ROW ` +

@@ -31,6 +31,20 @@ export interface KindCase {
   held: Value
 }
 
+/** The kinds that engines declare and hold alike. */
+export const COMMON_KINDS: readonly KindCase[] = [
+  { type: { kind: 'boolean' }, declared: 'BOOLEAN', readBack: { kind: 'boolean' }, formatted: 1, held: 1n },
+  {
+    type: { kind: 'text', maxLength: 7 },
+    declared: 'VARCHAR(7)',
+    readBack: { kind: 'text', maxLength: 7 },
+    formatted: '0071',
+    held: '0071'
+  },
+  { type: { kind: 'date' }, declared: 'DATE', readBack: { kind: 'date' }, formatted: '2026-01-02', held: '2026-01-02' },
+  { type: { kind: 'json' }, declared: 'JSON', readBack: { kind: 'json' }, formatted: '{"a": 1}', held: '{"a": 1}' }
+]
+
 /** What the suite has to know of an engine; an engine is its differences. */
 export interface EngineHost {
   open(): Promise<OpenedEngine>
