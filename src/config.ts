@@ -84,9 +84,9 @@ export function writeConfigFile(content: ConfigFile, cwd = process.cwd()): strin
   return path
 }
 
-/** A target URL without its password, which belongs into no file. */
-export function withoutPassword(target: string): string {
-  return target.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/:@]*):[^@/]*@/i, '$1@')
+/** A text without the password of the target URL in it: whatever stands before the last @ of the host's part. */
+export function withoutPassword(text: string): string {
+  return text.replace(/([a-z][a-z0-9+.-]*:\/\/[^/:@?#]*):[^/?#]*@/i, '$1@')
 }
 
 function systemAuthor(cwd: string): string {

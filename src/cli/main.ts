@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander'
+import { withoutPassword } from '../config.ts'
 import { ExitCode, RowbackError, usageError } from '../errors.ts'
 import { makeProgram, outputFlags, repeatedFlags } from './program.ts'
 import { Renderer } from './render.ts'
@@ -73,5 +74,5 @@ function interrupted(): RowbackError {
 const words = process.argv.slice(2)
 keepYoungSpaceSmall()
 // A password in an argument would stand in the list of processes.
-if (words.some((word) => /:\/\/[^/@]*:[^/@]*@/.test(word))) process.title = 'rowback'
+if (words.some((word) => withoutPassword(word) !== word)) process.title = 'rowback'
 await main(words.length > 0 ? words : ['--help'])
