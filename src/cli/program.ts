@@ -65,6 +65,18 @@ function addGlobalFlags(command: Command): void {
     .option('--no-color', 'print without colours')
 }
 
+const GROUPS: Record<string, string> = {
+  backup: 'full backups: make, list, restore, export and verify them'
+}
+
+/** The command that a command with a name of several words stands under, made when it is first needed. */
+function groupOf(program: Command, names: readonly string[]): Command {
+  return names.reduce((parent, name) => {
+    const known = parent.commands.find((command) => command.name() === name)
+    return known ?? parent.command(name).description(GROUPS[name] as string)
+  }, program)
+}
+
 type RunOperation = (
   operation: Operation,
   input: Record<string, unknown>,
@@ -72,8 +84,9 @@ type RunOperation = (
 ) => Promise<void>
 
 function addCommand(program: Command, operation: Operation, run: RunOperation): void {
-  const command = program
-    .command(operation.name)
+  const words = operation.name.split(' ')
+  const command = groupOf(program, words.slice(0, -1))
+    .command(words.at(-1) as string)
     .summary(operation.summary)
     .description([operation.summary, operation.details].filter((part) => part !== '').join('\n\n'))
     .addHelpText('after', `\nExample:\n  $ ${operation.example}`)

@@ -1,3 +1,5 @@
+import { backupCreate } from './backup/create.ts'
+import { backupList } from './backup/list.ts'
 import { diff } from './diff.ts'
 import { init } from './init.ts'
 import { inspect } from './inspect.ts'
@@ -24,6 +26,8 @@ export const catalog = [
   diff,
   query,
   rollback,
+  backupCreate,
+  backupList,
   status,
   recover
 ] as unknown as readonly Operation[]

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Column, ColumnType, Table } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
 import { decodeRow, encodeRow } from '../model/value.ts'
 
@@ -14,9 +15,21 @@ const chunkSchema = z.object({
   object: hash
 })
 
+const columnSchema = z.object({
+  name: z.string(),
+  /** A {@link ColumnType}; integers as text. */
+  type: z.looseObject({ kind: z.string() }),
+  declared: z.string(),
+  nullable: z.boolean(),
+  generated: z.boolean()
+})
+
 const tableSchema = z.object({
   name: z.string(),
+  /** Of the stored rows, in their order: a hidden order column first, and no generated ones. */
   columns: z.array(z.string()),
+  /** All columns of the table. */
+  definition: z.array(columnSchema),
   order: z.array(z.string()).nullable(),
   hiddenOrder: z.boolean(),
   key: z.array(z.string()).nullable(),
@@ -36,6 +49,10 @@ export const manifestSchema = z.object({
   takenAt: z.string(),
   /** The state that the backup holds: what this version left. */
   state: z.int().min(0),
+  /** The version that took it before it wrote; null for one that was taken by itself. */
+  version: z.int().positive().nullable(),
+  /** Compressed bytes of rows that the repository did not have before. */
+  added: z.int().min(0),
   tables: z.array(tableSchema)
 })
 
@@ -49,4 +66,27 @@ export function boundToJson(bound: Row | null): unknown[] | null {
 
 export function boundFromJson(bound: unknown[] | null): Row | null {
   return bound === null ? null : decodeRow(JSON.stringify(bound))
+}
+
+/** What a manifest keeps of a table's columns. */
+export function columnsToJson(table: Table): TableManifest['definition'] {
+  return table.columns.map(({ name, type, declared, nullable, generated }) => ({
+    name,
+    type: Object.fromEntries(
+      Object.entries(type).map(([key, value]) => [key, typeof value === 'bigint' ? String(value) : value])
+    ) as { kind: string },
+    declared,
+    nullable,
+    generated
+  }))
+}
+
+/** The inverse of {@link columnsToJson}; whether a column has a default is not kept. */
+export function columnsFromJson(columns: TableManifest['definition']): Column[] {
+  return columns.map((column) => ({ ...column, type: typeFromJson(column.type), hasDefault: false }))
+}
+
+function typeFromJson(type: { kind: string; [key: string]: unknown }): ColumnType {
+  if (type.kind !== 'integer') return type as unknown as ColumnType
+  return { kind: 'integer', min: BigInt(type.min as string), max: BigInt(type.max as string) }
 }

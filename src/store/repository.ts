@@ -147,6 +147,16 @@ export class Repository {
     for (const table of tables) for (const chunk of table.chunks) await this.#objects.get(chunk.object)
   }
 
+  /**
+   * All full backups, the oldest first.
+   * @throws RowbackError `backup.damaged`
+   */
+  async backups(): Promise<{ name: string; manifest: Manifest }[]> {
+    const backups: { name: string; manifest: Manifest }[] = []
+    for (const { name } of await this.#manifestNames()) backups.push({ name, manifest: await this.manifest(name) })
+    return backups
+  }
+
   /** The newest manifest, whose chunk bounds the next backup reuses; null in an empty repository. */
   async latestManifest(): Promise<Manifest | null> {
     const latest = (await this.#manifestNames()).at(-1)

@@ -5,7 +5,7 @@ import { imageColumns } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
 import { encodeRow } from '../model/value.ts'
 import type { ChunkReference, Manifest, TableManifest } from '../store/manifest.ts'
-import { boundFromJson, boundToJson } from '../store/manifest.ts'
+import { boundFromJson, boundToJson, columnsToJson } from '../store/manifest.ts'
 import { Repository } from '../store/repository.ts'
 
 /** Rows of one chunk, uncompressed: small enough that a local change costs little, large enough to compress well. */
@@ -17,7 +17,8 @@ const IN_FLIGHT = 2
 /**
  * Backs up all tables in full, inside the transaction that will change them. Chunk bounds are taken from the newest
  * backup, so that an unchanged range of rows is the same object and costs nothing.
- * @param about the version whose state this is, the database's identity, and what gives the backup up
+ * @param about the version whose state this is, the version that takes it, the database's identity, and what gives the
+ *   backup up
  * @returns the backup's identity
  * @throws RowbackError `backup.incomplete` when the rows read are not all rows, or `backup.damaged`
  */
@@ -25,16 +26,23 @@ export async function takeAnchor(
   engine: Engine,
   repository: Repository,
   tables: Table[],
-  about: { state: number; database: string; signal: AbortSignal | undefined }
+  about: { state: number; version: number | null; database: string; signal: AbortSignal | undefined }
 ): Promise<string> {
   const parent = await repository.latestManifest()
   const manifests: TableManifest[] = []
-  for (const table of tables) manifests.push(await backUpTable(engine, repository, table, parent, about.signal))
+  let added = 0
+  for (const table of tables) {
+    const stored = await backUpTable(engine, repository, table, parent, about.signal)
+    manifests.push(stored.manifest)
+    added += stored.added
+  }
   return repository.putManifest({
     database: about.database,
     engine: engine.name,
     takenAt: new Date().toISOString(),
     state: about.state,
+    version: about.version,
+    added,
     tables: manifests
   })
 }
@@ -45,7 +53,7 @@ async function backUpTable(
   table: Table,
   parent: Manifest | null,
   signal: AbortSignal | undefined
-): Promise<TableManifest> {
+): Promise<{ manifest: TableManifest; added: number }> {
   const columns = imageColumns(table)
   const writer = new ChunkWriter(repository, signal)
   const bounds = knownBounds(table, columns, parent)
@@ -66,7 +74,9 @@ async function backUpTable(
     })
   }
   const { name, order, hiddenOrder, key, collations, ddl } = table
-  return { name, columns, order, hiddenOrder, key, collations, ddl, rows, chunks }
+  const definition = columnsToJson(table)
+  const manifest = { name, columns, definition, order, hiddenOrder, key, collations, ddl, rows, chunks }
+  return { manifest, added: writer.added }
 }
 
 async function writeRange(
@@ -102,6 +112,8 @@ function sameNames(a: readonly string[], b: readonly string[]): boolean {
 
 /** Gathers encoded rows into chunks that follow each other without gap: each begins where the one before ends. */
 class ChunkWriter {
+  /** Compressed bytes that the repository did not have before. */
+  added = 0
   readonly #repository: Repository
   readonly #signal: AbortSignal | undefined
   readonly #chunks: Promise<ChunkReference>[] = []
@@ -144,7 +156,10 @@ class ChunkWriter {
     const reference: ChunkReference = { from: boundToJson(this.#from), rows, bytes: bytes.length, object }
     this.#lines = []
     this.#length = 0
-    const stored = this.#repository.putRows(packed).then(() => reference)
+    const stored = this.#repository.putRows(packed).then((added) => {
+      this.added += added
+      return reference
+    })
     // Whoever awaits it hears of a failure; until then it must not end the process.
     stored.catch(() => {})
     this.#chunks.push(stored)

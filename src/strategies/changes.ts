@@ -1,15 +1,11 @@
-import type { Engine, Tracking } from '../engines/engine.ts'
+import type { Engine } from '../engines/engine.ts'
 import type { RowChange } from '../model/change.ts'
-import type { Collations } from '../model/key.ts'
 import { RowKey } from '../model/key.ts'
-import type { Table } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
-import type { TrackedTable } from '../model/version.ts'
-import type { TableManifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
-import { shapeFromHistory } from './history-shape.ts'
-import { anchorFor, storedAt, trackedAt } from './lifetimes.ts'
 import type { LiveState } from './session.ts'
+import type { Place } from './state-reader.ts'
+import { collationsOf, hiddenOf, keyOf, StateReader } from './state-reader.ts'
 import type { TableImage } from './table-image.ts'
 import {
   diffImages,
@@ -32,13 +28,6 @@ export interface TableChanges {
   /** Why the table cannot be compared; it then has no changes. */
   note: string | null
 }
-
-/** Where the rows of a table in some state can be read. */
-type Place =
-  | { kind: 'none' }
-  | { kind: 'live'; table: Table }
-  | { kind: 'stored'; stored: TableManifest }
-  | { kind: 'tracked'; tracked: TrackedTable; table: Table; tracking: Tracking }
 
 /**
  * Compares the states that two versions left, table by table, reading only what can differ.
@@ -71,58 +60,6 @@ export async function compareStates(
     if (changes) compared.push(changes)
   }
   return compared
-}
-
-/** Finds each table as it was in one state: its history, a full backup, or the live rows. */
-class StateReader {
-  readonly #engine: Engine
-  readonly #live: LiveState
-  readonly #tracked: Map<string, TrackedTable>
-  /** Null where the live tables are in that state. */
-  readonly #stored: TableManifest[] | null
-
-  private constructor(
-    engine: Engine,
-    live: LiveState,
-    tracked: Map<string, TrackedTable>,
-    stored: TableManifest[] | null
-  ) {
-    this.#engine = engine
-    this.#live = live
-    this.#tracked = tracked
-    this.#stored = stored
-  }
-
-  static async open(engine: Engine, live: LiveState, repository: Repository | null, at: number): Promise<StateReader> {
-    const anchor = anchorFor(live.versions, at)
-    const stored = anchor && repository ? await repository.manifest(anchor) : null
-    const tracked = trackedAt(live.everTracked, live.versions, at)
-    return new StateReader(engine, live, tracked, stored && storedAt(live.versions, stored, at))
-  }
-
-  names(): string[] {
-    const untracked = this.#stored ?? this.#live.tables.filter((table) => !this.#live.tracked.has(table.name))
-    return [...this.#tracked.keys(), ...untracked.map((table) => table.name)]
-  }
-
-  async find(name: string): Promise<Place> {
-    const tracked = this.#tracked.get(name)
-    if (tracked) return this.#findTracked(tracked)
-    if (this.#stored) {
-      const stored = this.#stored.find((table) => table.name === name)
-      return stored ? { kind: 'stored', stored } : { kind: 'none' }
-    }
-    const table = this.#live.tables.find((candidate) => candidate.name === name)
-    return table && !this.#live.tracked.has(name) ? { kind: 'live', table } : { kind: 'none' }
-  }
-
-  async #findTracked(tracked: TrackedTable): Promise<Place> {
-    const isLive = this.#live.tracked.get(tracked.table) === tracked
-    const table = isLive ? this.#live.tables.find((candidate) => candidate.name === tracked.table) : undefined
-    const shape = table ?? (await shapeFromHistory(this.#engine, tracked))
-    if (!shape) return { kind: 'none' }
-    return { kind: 'tracked', tracked, table: shape, tracking: { history: tracked.history, live: table !== undefined } }
-  }
 }
 
 function comparePlaces(
@@ -187,20 +124,4 @@ function imageOf(
   return hidden && byKey
     ? { image: withoutHiddenOrder(image, byKey, collationsOf(place)), hidden: false }
     : { image, hidden }
-}
-
-/** Whether the rows of a place come with a hidden order column. */
-function hiddenOf(place: Place): boolean {
-  if (place.kind === 'live') return place.table.hiddenOrder
-  return place.kind === 'stored' && place.stored.hiddenOrder
-}
-
-function collationsOf(place: Place): Collations {
-  if (place.kind === 'none') return {}
-  return place.kind === 'stored' ? place.stored.collations : place.table.collations
-}
-
-function keyOf(place: Place): string[] | null {
-  if (place.kind === 'none') return null
-  return place.kind === 'stored' ? place.stored.key : place.table.key
 }

@@ -87,7 +87,8 @@ export class Run {
     if (this.#session === null) return null
     const { engine, ledger, repository, signal } = this.#session
     const database = await ledger.ensure(0, '')
-    this.#anchor ??= await takeAnchor(engine, repository, this.live.tables, { state: this.head, database, signal })
+    const about = { state: this.head, version: this.number, database, signal }
+    this.#anchor ??= await takeAnchor(engine, repository, this.live.tables, about)
     return this.#anchor
   }
 

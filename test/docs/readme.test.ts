@@ -76,7 +76,10 @@ describe('README', () => {
   test('names every command or its help does', () => {
     const help = run('rowback --help').stdout
     for (const operation of catalog) {
-      expect(help).toMatch(new RegExp(`^  ${operation.name} `, 'm'))
+      const words = operation.name.split(' ')
+      const listed = words.length === 1 ? help : run(`rowback ${words[0]} --help`).stdout
+      expect(help).toMatch(new RegExp(`^  ${words[0]} `, 'm'))
+      expect(listed).toMatch(new RegExp(`^  ${words.at(-1)} `, 'm'))
       expect(operation.example).toMatch(new RegExp(`^rowback ${operation.name}`))
     }
   })

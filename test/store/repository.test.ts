@@ -27,6 +27,7 @@ async function backUp(state: number, lines: string[] = ['[1,"Rex"]']): Promise<s
   const table = {
     name: 'dogs',
     columns: ['id', 'name'],
+    definition: [],
     order: ['id'],
     hiddenOrder: false,
     key: ['id'],
@@ -40,6 +41,8 @@ async function backUp(state: number, lines: string[] = ['[1,"Rex"]']): Promise<s
     engine: 'sqlite',
     takenAt: '2026-01-02T03:04:05.000Z',
     state,
+    version: null,
+    added: 0,
     tables: [table]
   })
 }
@@ -164,7 +167,7 @@ describe('manifests', () => {
   })
 
   test('one that names nothing that could be checked is not written', async () => {
-    const bad = { database, engine: 'sqlite', takenAt: 'now', state: -1, tables: [] }
+    const bad = { database, engine: 'sqlite', takenAt: 'now', state: -1, version: null, added: 0, tables: [] }
     await expect(repository.putManifest(bad)).rejects.toThrow()
     expect(existsSync(join(root, 'manifests'))).toBe(false)
   })

@@ -1,4 +1,5 @@
 import type { Style } from '../render.ts'
+import { backupCreateView, backupListView } from './backups.ts'
 import { diffView, rowsView } from './changes.ts'
 import { inspectView, queryView, statusView } from './tables.ts'
 import { initView, logView, migrateView, recoverView, rollbackView, showView } from './versions.ts'
@@ -16,6 +17,8 @@ const VIEWS: Record<string, View> = {
   diff: diffView,
   query: queryView,
   rollback: rollbackView,
+  'backup create': backupCreateView,
+  'backup list': backupListView,
   status: statusView,
   recover: recoverView
 }

@@ -1,0 +1,33 @@
+import type { Manifest } from '../../store/manifest.ts'
+
+/** A full backup as JSON. */
+export interface BackupJson {
+  backup: string
+  /** ISO 8601, UTC. */
+  takenAt: string
+  /** The version whose state it holds. */
+  state: number
+  /** The version that took it before it wrote; null for one that was taken by itself. */
+  version: number | null
+  tables: number
+  rows: number
+  /** The uncompressed rows, in bytes. */
+  bytes: number
+  /** What it added to the repository, in bytes. */
+  added: number
+}
+
+export function backupJson(backup: string, manifest: Manifest): BackupJson {
+  const { takenAt, state, version, tables, added } = manifest
+  const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0)
+  return {
+    backup,
+    takenAt,
+    state,
+    version,
+    tables: tables.length,
+    rows: sum(tables.map((table) => table.rows)),
+    bytes: sum(tables.flatMap((table) => table.chunks.map((chunk) => chunk.bytes))),
+    added
+  }
+}

@@ -1,0 +1,31 @@
+import { z } from 'zod'
+import { takeAnchor } from '../../strategies/anchor.ts'
+import { headOf } from '../../strategies/lifetimes.ts'
+import { readLiveState } from '../../strategies/session.ts'
+import { wait } from '../inputs.ts'
+import { operation } from '../operation.ts'
+import type { BackupJson } from './backup-json.ts'
+import { backupJson } from './backup-json.ts'
+
+export const backupCreate = operation({
+  name: 'backup create',
+  summary: 'back up all tables in full, as they are now',
+  details: `Ranges of rows that did not change since an earlier backup cost nothing. A backup is also taken before each migration under the snapshot strategy.`,
+  example: 'rowback backup create',
+  positional: [],
+  input: z.object({ wait }),
+  makesDatabase: false,
+  async run(context, options): Promise<BackupJson> {
+    const waitMs = options.wait * 1000
+    const { engine, ledger, repository, signal } = await context.session(waitMs)
+    const name = await engine.exclusively(waitMs, () =>
+      engine.transaction({ wait: waitMs, foreignKeys: false }, async () => {
+        const live = await readLiveState(engine, ledger)
+        const database = await ledger.ensure(0, '')
+        const about = { state: headOf(live.versions), version: null, database, signal }
+        return takeAnchor(engine, repository, live.tables, about)
+      })
+    )
+    return backupJson(name, await repository.manifest(name))
+  }
+})

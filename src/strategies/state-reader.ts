@@ -1,0 +1,148 @@
+import type { Engine, Tracking } from '../engines/engine.ts'
+import { WHOLE_TABLE } from '../engines/engine.ts'
+import type { Collations } from '../model/key.ts'
+import type { Column, Table } from '../model/table.ts'
+import { writableColumns } from '../model/table.ts'
+import type { Row } from '../model/value.ts'
+import { decodeRow } from '../model/value.ts'
+import type { TrackedTable } from '../model/version.ts'
+import type { TableManifest } from '../store/manifest.ts'
+import { columnsFromJson } from '../store/manifest.ts'
+import type { Repository } from '../store/repository.ts'
+import { shapeFromHistory } from './history-shape.ts'
+import { anchorFor, storedAt, trackedAt } from './lifetimes.ts'
+import type { LiveState } from './session.ts'
+
+/** Where the rows of a table in some state can be read. */
+export type Place =
+  | { kind: 'none' }
+  | { kind: 'live'; table: Table }
+  | { kind: 'stored'; stored: TableManifest }
+  | { kind: 'tracked'; tracked: TrackedTable; table: Table; tracking: Tracking }
+
+/** A table as it was in one state, to be read whole. */
+export interface StateTable {
+  name: string
+  /** All of them, computed ones included. */
+  columns: Column[]
+  key: string[] | null
+  /** Statements that make the table anew: the table itself first, then its indexes and triggers. */
+  ddl: string[]
+  /** Names of the columns that rows are read in: all that can be written. */
+  written: string[]
+  /** Rows in batches, in the order of the key where there is one. */
+  rows: () => AsyncIterable<Row[]>
+}
+
+/** Finds each table as it was in one state: its history, a full backup, or the live rows. */
+export class StateReader {
+  readonly #engine: Engine
+  readonly #live: LiveState
+  readonly #repository: Repository | null
+  readonly #at: number
+  readonly #tracked: Map<string, TrackedTable>
+  /** Null where the live tables are in that state. */
+  readonly #stored: TableManifest[] | null
+
+  private constructor(
+    engine: Engine,
+    live: LiveState,
+    repository: Repository | null,
+    at: number,
+    tracked: Map<string, TrackedTable>,
+    stored: TableManifest[] | null
+  ) {
+    this.#engine = engine
+    this.#live = live
+    this.#repository = repository
+    this.#at = at
+    this.#tracked = tracked
+    this.#stored = stored
+  }
+
+  /**
+   * Finds where the state that version `at` left can be read.
+   * @throws RowbackError `backup.missing` or `backup.damaged`
+   */
+  static async open(engine: Engine, live: LiveState, repository: Repository | null, at: number): Promise<StateReader> {
+    const anchor = anchorFor(live.versions, at)
+    const stored = anchor && repository ? await repository.manifest(anchor) : null
+    const tracked = trackedAt(live.everTracked, live.versions, at)
+    return new StateReader(engine, live, repository, at, tracked, stored && storedAt(live.versions, stored, at))
+  }
+
+  /** The tables that there were. */
+  names(): string[] {
+    const untracked = this.#stored ?? this.#live.tables.filter((table) => !this.#live.tracked.has(table.name))
+    return [...this.#tracked.keys(), ...untracked.map((table) => table.name)]
+  }
+
+  async find(name: string): Promise<Place> {
+    const tracked = this.#tracked.get(name)
+    if (tracked) return this.#findTracked(tracked)
+    if (this.#stored) {
+      const stored = this.#stored.find((table) => table.name === name)
+      return stored ? { kind: 'stored', stored } : { kind: 'none' }
+    }
+    const table = this.#live.tables.find((candidate) => candidate.name === name)
+    return table && !this.#live.tracked.has(name) ? { kind: 'live', table } : { kind: 'none' }
+  }
+
+  /** A table that there was, to be read whole; undefined where there was none. */
+  async table(name: string): Promise<StateTable | undefined> {
+    const place = await this.find(name)
+    if (place.kind === 'none') return undefined
+    if (place.kind === 'stored') return this.#storedTable(place.stored)
+    const { table } = place
+    const written = writableColumns(table).map((column) => column.name)
+    if (place.kind === 'tracked') {
+      const { ddl } = place.tracked
+      const rows = () => this.#engine.readState(table, place.tracking, this.#at)
+      return { name, columns: table.columns, key: table.key, ddl, written, rows }
+    }
+    const rows = () => withoutFirst(table.hiddenOrder, this.#engine.readRows(table, WHOLE_TABLE))
+    return { name, columns: table.columns, key: table.key, ddl: table.ddl, written, rows }
+  }
+
+  #storedTable(stored: TableManifest): StateTable {
+    const { name, key, ddl, hiddenOrder } = stored
+    const written = hiddenOrder ? stored.columns.slice(1) : stored.columns
+    const rows = () => withoutFirst(hiddenOrder, this.#readChunks(stored))
+    return { name, columns: columnsFromJson(stored.definition), key, ddl, written, rows }
+  }
+
+  async *#readChunks(stored: TableManifest): AsyncIterable<Row[]> {
+    for (const chunk of stored.chunks) {
+      yield (await (this.#repository as Repository).lines(chunk.object)).map(decodeRow)
+    }
+  }
+
+  async #findTracked(tracked: TrackedTable): Promise<Place> {
+    const isLive = this.#live.tracked.get(tracked.table) === tracked
+    const table = isLive ? this.#live.tables.find((candidate) => candidate.name === tracked.table) : undefined
+    const shape = table ?? (await shapeFromHistory(this.#engine, tracked))
+    if (!shape) return { kind: 'none' }
+    return { kind: 'tracked', tracked, table: shape, tracking: { history: tracked.history, live: table !== undefined } }
+  }
+}
+
+/** Rows without the hidden order column, where there is one. */
+async function* withoutFirst(isHidden: boolean, batches: AsyncIterable<Row[]>): AsyncIterable<Row[]> {
+  for await (const rows of batches) yield isHidden ? rows.map((row) => row.slice(1)) : rows
+}
+
+/** Whether the rows of a place come with a hidden order column. */
+export function hiddenOf(place: Place): boolean {
+  if (place.kind === 'live') return place.table.hiddenOrder
+  return place.kind === 'stored' && place.stored.hiddenOrder
+}
+
+export function collationsOf(place: Place): Collations {
+  if (place.kind === 'none') return {}
+  return place.kind === 'stored' ? place.stored.collations : place.table.collations
+}
+
+export function keyOf(place: Place): string[] | null {
+  if (place.kind === 'none') return null
+  return place.kind === 'stored' ? place.stored.key : place.table.key
+}
