@@ -63,6 +63,8 @@ export class Renderer {
   }
 
   #command(text: string): string {
-    return this.#repeated === '' ? text : text.replace(/\browback (?:backup )?[a-z]+/g, (verb) => `${verb}${this.#repeated}`)
+    return this.#repeated === ''
+      ? text
+      : text.replace(/\browback (?:backup )?[a-z]+/g, (verb) => `${verb}${this.#repeated}`)
   }
 }
