@@ -146,22 +146,36 @@ export abstract class SqlEngine implements Engine {
         `${version} > ? AND NOT EXISTS (SELECT 1 FROM ${history} h WHERE ${this.stateOf('h')} ` +
         `AND ${this.sameKey(table, live, 'h')} AND ${this.sameContent(table, live, 'h')})`
       const taken = await this.supersede(table, tracking, as, differs, [to, to, to])
-      await this.run(`DELETE FROM ${live} WHERE ${differs}`, [to, to, to])
+      const changed = await this.changeBack(table, tracking, to, as)
+      await this.run(`DELETE FROM ${live} WHERE ${version} < ? AND ${differs}`, [as, to, to, to])
       const put = await this.run(
         `INSERT INTO ${live} (${columns}, ${version}) SELECT ${this.copiesOf(table, 'h')}, ? FROM ${history} h ` +
-          `WHERE ${this.stateOf('h')} AND NOT EXISTS (SELECT 1 FROM ${live} t WHERE ${this.sameKey(table, 't', 'h')}) ` +
-          `AND NOT EXISTS (SELECT 1 FROM ${history} x WHERE ${this.sameKey(table, 'x', 'h')} AND ${this.stateOf('x')} ` +
-          `AND x.${this.quote(SUPERSEDED_COLUMN)} < h.${this.quote(SUPERSEDED_COLUMN)})`,
-        [as, to, to, to, to]
+          `WHERE ${this.stateOf('h')} AND NOT EXISTS (SELECT 1 FROM ${live} t WHERE ${this.sameKey(table, 't', 'h')})`,
+        [as, to, to]
       )
-      const both = await this.query(
-        `SELECT count(*) FROM ${live} t JOIN ${history} h ON ${this.sameKey(table, 't', 'h')} ` +
-          `WHERE t.${version} = ? AND h.${this.quote(SUPERSEDED_COLUMN)} = ?`,
-        [as, as]
-      )
-      const updated = Number(both.rows[0]?.[0])
-      return { ...noCounts(), updated, inserted: put - updated, deleted: taken - updated }
+      const again = changed === null ? await this.countRewritten(table, tracking, as) : 0
+      const updated = (changed ?? 0) + again
+      return { ...noCounts(), updated, inserted: put - again, deleted: taken - updated }
     })
+  }
+
+  /**
+   * Changes superseded rows that were there at version `to` back in place, where that is faster than to delete them and to
+   * write them again.
+   * @returns how many; null when the engine does not, or when it could not: unique values may move between rows
+   */
+  protected async changeBack(_table: Table, _tracking: Tracking, _to: number, _as: number): Promise<number | null> {
+    return null
+  }
+
+  /** Rows that version `as` took away and wrote again. */
+  private async countRewritten(table: Table, tracking: Tracking, as: number): Promise<number> {
+    const both = await this.query(
+      `SELECT count(*) FROM ${this.quote(table.name)} t JOIN ${this.historyOf(tracking)} h ON ${this.sameKey(table, 't', 'h')} ` +
+        `WHERE t.${this.quote(VERSION_COLUMN)} = ? AND h.${this.quote(SUPERSEDED_COLUMN)} = ?`,
+      [as, as]
+    )
+    return Number(both.rows[0]?.[0])
   }
 
   async supersedeAll(table: Table, tracking: Tracking, as: number): Promise<number> {

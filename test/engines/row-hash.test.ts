@@ -1,19 +1,21 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { RowHash } from '../../src/engines/mysql/row-hash.ts'
+import { endOfCell, WireRow } from '../../src/engines/mysql/wire-rows.ts'
 
 const hash = new RowHash()
+const row = new WireRow()
 
 function of(add: () => void): string {
-  hash.begin()
+  row.begin()
   add()
-  hash.end()
+  hash.take(row.bytes, 0, row.length)
   return `${hash.high} ${hash.low}`
 }
 
-const asText = (cells: (string | null)[]) => of(() => cells.map((cell) => hash.addText(cell, false)))
+const asText = (cells: (string | null)[]) => of(() => cells.map((cell) => row.addText(cell, false)))
 const asBytes = (cells: (string | null)[]) =>
-  of(() => cells.map((cell) => hash.addBytes(cell === null ? null : Buffer.from(cell))))
+  of(() => cells.map((cell) => row.addBytes(cell === null ? null : Buffer.from(cell))))
 
 const cells = fc.array(fc.option(fc.oneof(fc.string(), fc.string({ unit: 'grapheme' })), { nil: null }), {
   maxLength: 6
@@ -25,6 +27,20 @@ test('text and its bytes have the same hash', () => {
       expect(asText(row)).toBe(asBytes(row))
     })
   )
+})
+
+test('cells of any length end where the protocol says', () => {
+  for (const length of [0, 1, 250, 251, 252, 65_535, 65_536, 70_000, (1 << 24) - 1, 1 << 24]) {
+    row.begin()
+    row.addText('before', false)
+    row.addText('x'.repeat(length), false)
+    const ascii = Buffer.from(row.bytes.subarray(0, row.length))
+    expect(endOfCell(ascii, endOfCell(ascii, 0))).toBe(ascii.length)
+    row.begin()
+    row.addText('before', false)
+    row.addBytes(Buffer.alloc(length, 'x'))
+    expect(ascii.equals(row.bytes.subarray(0, row.length))).toBe(true)
+  }
 })
 
 test('rows that differ, be it in where a cell ends, have other hashes', () => {

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import type { ConnectionOptions, Connection as Driver, FieldPacket, ResultSetHeader } from 'mysql2'
 import { createConnection } from 'mysql2'
 import { isLost } from './errors.ts'
+import { scanRows, type WireRowVisitor } from './wire-rows.ts'
 
 /** A row as the server sent it: bytes, or null. */
 export type RawRow = (Buffer | null)[]
@@ -109,6 +110,22 @@ export class Connection {
           })
       })
     })
+  }
+
+  /**
+   * Hands every row of a query to `visit` as it stands in the protocol, see {@link scanRows}: nothing is made of it,
+   * and the bytes are only good during the call.
+   */
+  async scan(sql: string, visit: WireRowVisitor): Promise<void> {
+    if (this.#streaming) throw new Error('rows are streamed already')
+    this.#streaming = true
+    try {
+      await scanRows(this.#driver, sql, visit)
+    } catch (error) {
+      throw this.#noted(error)
+    } finally {
+      this.#streaming = false
+    }
   }
 
   /** Streams a query's rows in batches; nothing else can be sent meanwhile. The rest is read and dropped when left early. */

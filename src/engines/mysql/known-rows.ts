@@ -7,6 +7,7 @@ import type { RawRow } from './connection.ts'
 import { RowHash } from './row-hash.ts'
 import { quote } from './sql-text.ts'
 import type { Statements } from './statements.ts'
+import { endOfCell, WireRow } from './wire-rows.ts'
 
 /** Two words of key, two of content. */
 const WORDS = 4
@@ -35,6 +36,7 @@ export class KnownRows implements RowFilter {
   readonly #tagged: readonly boolean[]
   readonly #key = new RowHash()
   readonly #content = new RowHash()
+  readonly #row = new WireRow()
   #words: Uint32Array
   #states: Uint8Array
   #size = 0
@@ -62,59 +64,57 @@ export class KnownRows implements RowFilter {
     limits: { expected: number; most: number }
   ): Promise<KnownRows | null> {
     const known = new KnownRows(columns, keyAt, Math.min(limits.expected, limits.most))
-    for await (const { rows } of statements.stream(`SELECT ${cellsOf(columns).join(', ')} FROM ${quote(table)}`)) {
-      for (const row of rows) known.#add(row)
-      if (known.#size > limits.most) return null
-    }
-    return known
+    const picked = [...keyAt, ...known.#restAt].map((at) => columns[at] as MysqlColumn)
+    const sql = `SELECT ${cellsOf(picked).join(', ')} FROM ${quote(table)}`
+    await statements.scan(sql, (bytes, at, end) => {
+      if (known.#size <= limits.most) known.#add(bytes, at, end)
+    })
+    return known.#size > limits.most ? null : known
   }
 
-  #add(row: RawRow): void {
+  /** Takes a row whose cells stand in the protocol, those of the key first. */
+  #add(bytes: Buffer, at: number, end: number): void {
     if (this.#size * 8 >= this.#states.length * 7) this.#grow()
-    this.#key.begin()
-    for (const at of this.#keyAt) this.#key.addBytes(row[at] ?? null)
-    this.#key.end()
+    let rest = at
+    for (let i = 0; i < this.#keyAt.length; i++) rest = endOfCell(bytes, rest)
+    this.#key.take(bytes, at, rest)
     const slot = this.#find(this.#key)
     if (this.#states[slot] !== FREE) {
       this.#states[slot] = MIXED
       return
     }
-    this.#content.begin()
-    for (const at of this.#restAt) this.#content.addBytes(row[at] ?? null)
-    this.#content.end()
+    this.#content.take(bytes, rest, end)
     this.#put(slot, this.#key.high, this.#key.low, this.#content.high, this.#content.low, LIVE)
     this.#size++
   }
 
   isUnchanged(cells: readonly RawCell[], at: readonly number[]): boolean {
-    this.#key.begin()
-    for (const i of this.#keyAt) this.#key.addText(cells[at[i] as number] ?? null, this.#tagged[i] as boolean)
-    this.#key.end()
-    const slot = this.#find(this.#key)
+    const row = this.#row
+    row.begin()
+    for (const i of this.#keyAt) row.addText(cells[at[i] as number] ?? null, this.#tagged[i] as boolean)
+    const slot = this.#findRow()
     if (this.#states[slot] !== LIVE) return false
-    this.#content.begin()
-    for (const i of this.#restAt) {
-      this.#content.addText(cells[at[i] as number] ?? null, this.#tagged[i] as boolean)
-    }
+    row.begin()
+    for (const i of this.#restAt) row.addText(cells[at[i] as number] ?? null, this.#tagged[i] as boolean)
     return this.#settle(slot)
   }
 
   /** The same for formatted values, which may be written otherwise in the source; others are on their way from now on. */
   isUnchangedRow(values: readonly Value[]): boolean {
-    this.#key.begin()
-    for (const i of this.#keyAt) this.#key.addValue(values[i] ?? null, this.#tagged[i] as boolean)
-    this.#key.end()
-    const slot = this.#find(this.#key)
+    const row = this.#row
+    row.begin()
+    for (const i of this.#keyAt) row.addValue(values[i] ?? null, this.#tagged[i] as boolean)
+    const slot = this.#findRow()
     if (this.#states[slot] !== LIVE) return false
-    this.#content.begin()
-    for (const i of this.#restAt) this.#content.addValue(values[i] ?? null, this.#tagged[i] as boolean)
+    row.begin()
+    for (const i of this.#restAt) row.addValue(values[i] ?? null, this.#tagged[i] as boolean)
     if (this.#settle(slot)) return true
     this.#states[slot] = SENT
     return false
   }
 
   #settle(slot: number): boolean {
-    this.#content.end()
+    this.#content.take(this.#row.bytes, 0, this.#row.length)
     const at = slot * WORDS
     if (this.#words[at + 2] !== this.#content.high || this.#words[at + 3] !== this.#content.low) return false
     this.#states[slot] = SEEN
@@ -128,13 +128,18 @@ export class KnownRows implements RowFilter {
    * @returns whether the source had it before
    */
   takeKey(key: RawRow): boolean {
-    this.#key.begin()
-    for (const cell of key) this.#key.addBytes(cell)
-    this.#key.end()
-    const slot = this.#find(this.#key)
+    this.#row.begin()
+    for (const cell of key) this.#row.addBytes(cell)
+    const slot = this.#findRow()
     if (this.#states[slot] === SEEN) return true
     if (this.#states[slot] === LIVE || this.#states[slot] === SENT) this.#states[slot] = SEEN
     return false
+  }
+
+  /** The slot of the key that was written last. */
+  #findRow(): number {
+    this.#key.take(this.#row.bytes, 0, this.#row.length)
+    return this.#find(this.#key)
   }
 
   /** The slot of a key, or the free one where it belongs. */

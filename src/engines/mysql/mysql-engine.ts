@@ -21,7 +21,7 @@ import { adapterFor } from './adapt.ts'
 import { Catalogue, columnShown, temporaryShape } from './catalogue.ts'
 import { applyChanges } from './change-writer.ts'
 import type { MysqlColumn } from './columns.ts'
-import { bareColumns, cellsOf, columnsNamed, copiesOf, readExpression, sameCell } from './columns.ts'
+import { bareColumns, cellsOf, columnsNamed, copiesOf, copyExpression, readExpression, sameCell } from './columns.ts'
 import type { RawResult } from './connection.ts'
 import { Connection } from './connection.ts'
 import { declaredType, SHORT_TEXT } from './declare.ts'
@@ -349,6 +349,7 @@ export class MysqlEngine extends SqlEngine {
       execute: (sql) => connection.execute(sql),
       read: async (sql) => decodeRows(await connection.read(sql)),
       stream: (sql) => connection.stream(sql),
+      scan: (sql, visit) => connection.scan(sql, visit),
       load: (sql, bytes) => connection.load(sql, bytes)
     }
   }
@@ -446,6 +447,26 @@ export class MysqlEngine extends SqlEngine {
 
   protected sameCell(column: Column, a: string, b: string): string {
     return sameCell(column as MysqlColumn, a, b)
+  }
+
+  protected override async changeBack(
+    table: Table,
+    tracking: Tracking,
+    to: number,
+    as: number
+  ): Promise<number | null> {
+    if (table.uniqueKeys.length > 1) return null
+    const history = this.historyOf(tracking)
+    const sets = (writableColumns(table) as MysqlColumn[]).map(
+      (column) => `t.${quote(column.name)} = ${copyExpression(column, `h.${quote(column.name)}`)}`
+    )
+    return this.run(
+      `UPDATE ${history} g JOIN ${quote(table.name)} t ON ${this.sameKey(table, 't', 'g')} ` +
+        `JOIN ${history} h ON ${this.sameKey(table, 'h', 'g')} AND ${this.stateOf('h')} ` +
+        `SET ${sets.join(', ')}, t.${quote(VERSION_COLUMN)} = ? ` +
+        `WHERE g.${quote(SUPERSEDED_COLUMN)} = ?`,
+      [to, to, as, as].map(BigInt)
+    )
   }
 
   protected historyColumns(table: Table): string[] {

@@ -1,6 +1,7 @@
 import type { Row } from '../../model/value.ts'
 import type { Outcome, RawResult } from './connection.ts'
 import type { Product } from './product.ts'
+import type { WireRowVisitor } from './wire-rows.ts'
 
 /** What the parts of this engine send to the server, inside the transaction that is open. */
 export interface Statements {
@@ -9,6 +10,8 @@ export interface Statements {
   read(sql: string): Promise<Row[]>
   /** Rows as the server sends them; nothing else can be asked until they are read. */
   stream(sql: string): AsyncIterable<RawResult>
+  /** Hands rows on as they stand in the protocol, the cheapest way to look at many. */
+  scan(sql: string, visit: WireRowVisitor): Promise<void>
   /** Loads bytes by a `LOAD DATA LOCAL INFILE` statement. */
   load(sql: string, bytes: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<Outcome>
 }
