@@ -85,6 +85,8 @@ export interface WriteRequest<R extends TypedRow = TypedRow> {
   /** The number of the version that writes. */
   version: number
   tracking: Tracking | null
+  /** About how many rows the source has, as far as can be told from what was read of it. */
+  expectedRows: () => number
   /** Called when the engine has come to know the table's rows, in the middle of the batches. */
   onKnown: (filter: RowFilter) => void
   /** Asked once all rows are read: whether rows that the source does not have may be deleted. */

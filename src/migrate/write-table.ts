@@ -59,6 +59,7 @@ export async function writeTable(
     reread: (from) => stage.reread(from),
     version: run.number,
     tracking: run.tracking(table.name),
+    expectedRows: () => stage.expectedRows,
     onKnown: (filter) => stage.leaveOut(filter),
     mayDeleteAbsent: () => stage.unknownKeys === 0,
     onRefused: (row, refusal) => stage.refuse(row, refusal),
@@ -99,6 +100,7 @@ class FormatStage {
   /** Where the source has each column; null where cells are more than copied. */
   readonly #cellsAt: number[] | null
   #known: RowFilter | null = null
+  #bytesRead = 0
 
   constructor(run: Run, bound: BoundTable, table: Table, policy: FailurePolicy, onProgress: OnProgress) {
     this.#run = run
@@ -115,6 +117,11 @@ class FormatStage {
     this.#needsKeysOfFailed = bound.mode === 'mirror' || bound.mode === 'replace'
   }
 
+  /** About how many rows the source has. */
+  get expectedRows(): number {
+    return this.#bytesRead === 0 ? this.read : Math.round((this.read * this.#bound.source.bytes) / this.#bytesRead)
+  }
+
   /** Rows of this source that failed; the table may have had others in the same version. */
   get failed(): number {
     return this.#run.failed.of(this.#table.name) - this.#failedBefore
@@ -122,6 +129,7 @@ class FormatStage {
 
   async *batches(): AsyncIterable<TypedBatch<SourcedRow>> {
     for await (const batch of this.#bound.source.read()) {
+      this.#bytesRead = batch.bytesRead
       yield this.#formatBatch(batch)
       this.#onProgress({
         table: this.#table.name,

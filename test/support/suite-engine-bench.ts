@@ -119,6 +119,7 @@ export async function load(engine: Engine, table: Table, request: Load): Promise
     batches: batches(),
     version: request.version ?? 1,
     tracking: request.tracking ?? null,
+    expectedRows: () => typed.length,
     onKnown: () => {},
     mayDeleteAbsent: () => {
       asked++

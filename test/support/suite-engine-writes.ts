@@ -373,6 +373,7 @@ export function writeTests(host: EngineHost, bench: Bench): void {
           reread: () => batches(),
           version: 7,
           tracking,
+          expectedRows: () => 1,
           mayDeleteAbsent: () => true,
           onRefused: (row) => refused.push(row),
           onKnown: () => {},

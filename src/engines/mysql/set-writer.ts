@@ -26,9 +26,12 @@ const SEGMENT_ROWS = 100_000
 const CHUNK_ROWS = 10_000
 const CHUNK_CHARACTERS = 8 << 20
 
-/** Once so large a part of the table was staged and most of it was unchanged, its rows are better known here. */
-const WORTH_KNOWING = 50
-const FIRST_CHUNK_ROWS = 4000
+/** Chunks of what is left of a source once most of its rows are known to be there: the server has little else to do. */
+const FEW_CHANGED_ROWS = 2000
+
+/** To read a row of the table out takes so small a part of the time that it takes to stage and compare one. */
+const READING_PER_STAGING = 1 / 10
+const FIRST_CHUNK_ROWS = 1000
 /** Some 22 bytes each: more would take more memory than a load should. */
 const MOST_KNOWN = 2_500_000
 
@@ -159,7 +162,8 @@ export class SetWriter<R extends TypedRow> {
           await hand()
           await working
         }
-        if (chunk.size >= CHUNK_ROWS || characters >= CHUNK_CHARACTERS) await hand()
+        const enough = this.#known ? FEW_CHANGED_ROWS : CHUNK_ROWS
+        if (chunk.size >= enough || characters >= CHUNK_CHARACTERS) await hand()
       }
       if (await this.#isWorthKnowing()) {
         await working
@@ -170,13 +174,14 @@ export class SetWriter<R extends TypedRow> {
     await working
   }
 
-  /** A large source that brings mostly what is there. */
+  /** The source brings mostly what is there, and so much more of it that reading the table out is faster. */
   async #isWorthKnowing(): Promise<boolean> {
     const { mode } = this.#request
     if (this.#known || !this.#seen || (mode !== 'upsert' && mode !== 'update')) return false
     if (this.#staged < FIRST_CHUNK_ROWS || this.#counts.unchanged * 2 < this.#staged) return false
     this.#liveRows ??= await this.#countAbout()
-    return this.#liveRows <= MOST_KNOWN && this.#staged * WORTH_KNOWING >= this.#liveRows
+    const toCome = this.#request.expectedRows() - this.#staged
+    return this.#liveRows <= MOST_KNOWN && this.#liveRows * READING_PER_STAGING <= toCome
   }
 
   /** The server's own estimate. */
