@@ -56,6 +56,13 @@ export interface RowRange {
 
 export const WHOLE_TABLE: RowRange = { from: null, to: null }
 
+/** Rows as canonical lines of JSON, see `encodeRow`, in UTF-8. */
+export interface Lines {
+  bytes: Buffer
+  /** Where each line ends, behind its line feed. */
+  ends: number[]
+}
+
 /** A formatted row on its way into a table. */
 export interface TypedRow {
   line: number
@@ -190,6 +197,8 @@ export interface Engine {
 
   /** Streams rows in the columns of `imageColumns(table)`, in the table's `order`, in batches. */
   readRows(table: Table, range: RowRange): AsyncIterable<Row[]>
+  /** The same rows as the lines that backups hold, which an engine may write without decoding the rows. */
+  readLines(table: Table, range: RowRange): AsyncIterable<Lines>
   /** Writes a source's rows; unchanged rows are left alone. Rows refused by the database are reported, not thrown. */
   writeRows<R extends TypedRow>(request: WriteRequest<R>): Promise<WriteCounts>
   /** Statements that make a table's triggers, as {@link run} takes them. */

@@ -8,6 +8,7 @@ import type {
   Bookkeeping,
   Capabilities,
   Engine,
+  Lines,
   QueryResult,
   RowRange,
   Tracking,
@@ -67,6 +68,20 @@ export abstract class SqlEngine implements Engine {
   protected abstract stream(sql: string, parameters: Value[], cells: readonly Column[]): AsyncIterable<Row[]>
   /** Runs `work` while the table's triggers do not fire. */
   protected abstract withoutTriggers<T>(table: Table, work: () => Promise<T>): Promise<T>
+
+  async *readLines(table: Table, range: RowRange): AsyncIterable<Lines> {
+    for await (const rows of this.readRows(table, range)) {
+      const ends: number[] = []
+      let length = 0
+      const lines = rows.map((row) => {
+        const line = `${encodeRow(row)}\n`
+        length += Buffer.byteLength(line)
+        ends.push(length)
+        return line
+      })
+      yield { bytes: Buffer.from(lines.join('')), ends }
+    }
+  }
 
   async countRows(table: string): Promise<number> {
     return Number((await this.query(`SELECT count(*) FROM ${this.quote(table)}`)).rows[0]?.[0])

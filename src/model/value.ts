@@ -29,7 +29,8 @@ export function encodeRow(row: readonly Value[]): string {
   return `${line}]`
 }
 
-function encodeValue(value: Value): string {
+/** One cell of {@link encodeRow}. */
+export function encodeValue(value: Value): string {
   switch (typeof value) {
     case 'string':
       return JSON.stringify(value)

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach } from 'vitest'
+import { afterEach, beforeEach, expect } from 'vitest'
 import type { Bookkeeping, Engine, Refusal, RowRange, Tracking } from '../../src/engines/engine.ts'
 import { WHOLE_TABLE } from '../../src/engines/engine.ts'
 import { RowbackError } from '../../src/errors.ts'
@@ -6,6 +6,7 @@ import type { WriteCounts, WriteMode } from '../../src/model/change.ts'
 import type { ColumnType, Table } from '../../src/model/table.ts'
 import { writableColumns } from '../../src/model/table.ts'
 import type { Row, Value } from '../../src/model/value.ts'
+import { encodeRow } from '../../src/model/value.ts'
 
 /** A fresh, empty database and one connection to it. */
 export interface OpenedEngine {
@@ -136,10 +137,23 @@ export async function select(engine: Engine, sql: string): Promise<Row[]> {
   return (await engine.query(sql)).rows
 }
 
+/** All rows of a range, which have to be the same as rows and as lines. */
 export async function readAll(engine: Engine, table: Table, range: RowRange = WHOLE_TABLE): Promise<Row[]> {
   const rows: Row[] = []
   for await (const batch of engine.readRows(table, range)) rows.push(...batch)
+  expect(await readLines(engine, table, range)).toEqual(rows.map(encodeRow))
   return rows
+}
+
+async function readLines(engine: Engine, table: Table, range: RowRange): Promise<string[]> {
+  const all: string[] = []
+  for await (const { bytes, ends } of engine.readLines(table, range)) {
+    const lines = ends.map((end, i) => bytes.toString('utf8', ends[i - 1] ?? 0, end))
+    expect(Buffer.byteLength(lines.join(''))).toBe(bytes.length)
+    for (const line of lines) expect(line.endsWith('\n')).toBe(true)
+    all.push(...lines.map((line) => line.slice(0, -1)))
+  }
+  return all
 }
 
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {

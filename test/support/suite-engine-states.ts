@@ -302,7 +302,8 @@ export function stateTests(host: EngineHost, bench: Bench): void {
       await write(table, { mode: 'upsert', rows: [[1, 'x', 3]], version: 7, tracking })
       await write(table, { mode: 'upsert', rows: [[2, 'Rex', 5]], version: 8, tracking })
       await write(table, { mode: 'upsert', rows: [[1, 'Bello', 3]], version: 9, tracking })
-      const done = await engine.transaction(WAIT, () => engine.undo(table, tracking, 6, 10))
+      const unique = { ...table, uniqueKeys: [...table.uniqueKeys, ['name']] }
+      const done = await engine.transaction(WAIT, () => engine.undo(unique, tracking, 6, 10))
       expect(done).toEqual(counts({ updated: 2 }))
       expect(await dogs()).toEqual([
         [1n, 'Rex', 3n],

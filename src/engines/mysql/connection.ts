@@ -1,8 +1,12 @@
 import { Readable } from 'node:stream'
 import type { ConnectionOptions, Connection as Driver, FieldPacket, ResultSetHeader } from 'mysql2'
 import { createConnection } from 'mysql2'
+import type { Lines } from '../engine.ts'
+import type { Decoder } from './decode.ts'
 import { isLost } from './errors.ts'
-import { scanRows, type WireRowVisitor } from './wire-rows.ts'
+import { Flow } from './flow.ts'
+import { LineEncoder } from './line-encoder.ts'
+import { cellsOfRow, type RowScanner, scanRows, type WireRowVisitor } from './wire-rows.ts'
 
 /** A row as the server sent it: bytes, or null. */
 export type RawRow = (Buffer | null)[]
@@ -113,28 +117,41 @@ export class Connection {
   }
 
   /**
-   * Hands every row of a query to `visit` as it stands in the protocol, see {@link scanRows}: nothing is made of it,
-   * and the bytes are only good during the call.
+   * Hands every row of a query to `visit` as it stands in the protocol: nothing is made of it, and the bytes are only good
+   * during the call.
    */
   async scan(sql: string, visit: WireRowVisitor): Promise<void> {
-    if (this.#streaming) throw new Error('rows are streamed already')
-    this.#streaming = true
-    try {
-      await scanRows(this.#driver, sql, visit)
-    } catch (error) {
-      throw this.#noted(error)
-    } finally {
-      this.#streaming = false
-    }
+    const scanner = { begin: () => {}, visit, end: () => {} }
+    for await (const _piece of this.#flow(sql, () => scanner)) throw new Error('a scan gives no pieces')
   }
 
   /** Streams a query's rows in batches; nothing else can be sent meanwhile. The rest is read and dropped when left early. */
   async *stream(sql: string): AsyncIterable<RawResult> {
+    yield* this.#flow<RawResult>(sql, (push) => new RowBatches(push))
+  }
+
+  /**
+   * Streams a query's rows as canonical lines, see {@link LineEncoder}.
+   * @param own decoders that go before those that the protocol suggests
+   */
+  async *lines(sql: string, own: readonly (Decoder | null)[]): AsyncIterable<Lines> {
+    yield* this.#flow<Lines>(sql, (push) => new LineEncoder(own, push))
+  }
+
+  async *#flow<T>(sql: string, scannerFor: (push: (piece: T) => void) => RowScanner): AsyncIterable<T> {
     if (this.#streaming) throw new Error('rows are streamed already')
     this.#streaming = true
-    const flow = new RowFlow(this.#driver, sql)
+    const flow = new Flow<T>(this.#driver)
+    scanRows(
+      this.#driver,
+      sql,
+      scannerFor((piece) => flow.push(piece))
+    ).then(
+      () => flow.finish(null),
+      (error: unknown) => flow.finish(error)
+    )
     try {
-      yield* flow.batches()
+      yield* flow.pieces()
     } catch (error) {
       throw this.#noted(error)
     } finally {
@@ -153,70 +170,27 @@ function outcomeOf({ header }: { header: ResultSetHeader | null }): Outcome {
   return { affected: header?.affectedRows ?? 0, warnings: header?.warningStatus ?? 0 }
 }
 
-/** The rows of one query on their way; the socket is paused while the reader lags behind. */
-class RowFlow {
-  readonly #driver: Driver
+/** Gathers rows as buffers of their own. */
+class RowBatches implements RowScanner {
+  readonly #push: (batch: RawResult) => void
   #fields: Field[] = []
   #rows: RawRow[] = []
-  #ended = false
-  #error: unknown = null
-  #dropping = false
-  #paused = false
-  #wake: (() => void) | null = null
 
-  constructor(driver: Driver, sql: string) {
-    this.#driver = driver
-    const query = driver.query({ sql })
-    query.on('fields', (fields: unknown) => {
-      this.#fields = fields as Field[]
-    })
-    query.on('result', (row: unknown) => this.#take(row as RawRow))
-    query.on('error', (error) => this.#finish(error))
-    query.on('end', () => this.#finish(null))
+  constructor(push: (batch: RawResult) => void) {
+    this.#push = push
   }
 
-  #take(row: RawRow): void {
-    if (this.#dropping) return
-    this.#rows.push(row)
-    if (this.#rows.length < BATCH) return
-    if (!this.#paused && this.#rows.length >= 4 * BATCH) {
-      this.#paused = true
-      this.#driver.pause()
-    }
-    this.#wake?.()
+  begin(fields: Field[]): void {
+    this.#fields = fields
   }
 
-  #finish(error: unknown): void {
-    this.#error ??= error
-    this.#ended = true
-    this.#wake?.()
+  visit(bytes: Buffer, at: number): void {
+    this.#rows.push(cellsOfRow(bytes, at, this.#fields.length))
+    if (this.#rows.length === BATCH) this.end()
   }
 
-  async *batches(): AsyncIterable<RawResult> {
-    for (;;) {
-      while (this.#rows.length < BATCH && !this.#ended) await this.#more()
-      if (this.#error) throw this.#error
-      const rows = this.#rows.splice(0, BATCH)
-      if (rows.length > 0) yield { fields: this.#fields, rows }
-      else if (this.#ended) return
-    }
-  }
-
-  async drain(): Promise<void> {
-    this.#dropping = true
-    while (!this.#ended) await this.#more()
-  }
-
-  async #more(): Promise<void> {
-    const woken = new Promise<void>((resolve) => {
-      this.#wake = resolve
-    })
-    if (this.#paused) {
-      this.#paused = false
-      // Packets that waited are handled within this call, and may pause the connection again.
-      this.#driver.resume()
-    }
-    await woken
-    this.#wake = null
+  end(): void {
+    if (this.#rows.length > 0) this.#push({ fields: this.#fields, rows: this.#rows })
+    this.#rows = []
   }
 }

@@ -19,7 +19,7 @@ const BYTES = new Set([242, 255])
 export function decoderOf(field: Field): Decoder {
   if (INTEGERS.has(field.columnType)) return decodeInteger
   if (FLOATS.has(field.columnType)) return decodeDouble
-  if (PLAIN.has(field.columnType)) return (bytes) => bytes.toString('latin1')
+  if (PLAIN.has(field.columnType)) return decodeLatin1
   if (field.columnType === BIT) return decodeBits
   if (field.columnType === JSON_TEXT) return decodeText
   if (BYTES.has(field.columnType) || field.characterSet === BINARY) return decodeBytes
@@ -41,8 +41,14 @@ function decodeRow(row: RawRow, decoders: readonly Decoder[]): Row {
   return decoded
 }
 
-function decodeInteger(bytes: Buffer): bigint {
+/** Integers as the server prints them. */
+export function decodeInteger(bytes: Buffer): bigint {
   return BigInt(bytes.toString('latin1'))
+}
+
+/** Decimals, dates and the like, which are ASCII. */
+export function decodeLatin1(bytes: Buffer): string {
+  return bytes.toString('latin1')
 }
 
 function decodeDouble(bytes: Buffer): number {

@@ -7,6 +7,7 @@ import type { Row, Value } from '../../model/value.ts'
 import type {
   Bookkeeping,
   Capabilities,
+  Lines,
   QueryResult,
   RowRange,
   Tracking,
@@ -316,13 +317,25 @@ export class MysqlEngine extends SqlEngine {
   }
 
   async *readRows(table: Table, range: RowRange): AsyncIterable<Row[]> {
+    yield* this.stream(this.#selectImage(table, range), [], columnsNamed(table, imageColumns(table)))
+  }
+
+  override async *readLines(table: Table, range: RowRange): AsyncIterable<Lines> {
+    const decoders = columnsNamed(table, imageColumns(table)).map((column) => readExpression(column, '').decoder)
+    try {
+      yield* (await this.#alive()).lines(this.#selectImage(table, range), decoders)
+    } catch (error) {
+      throw translate(error, this.database)
+    }
+  }
+
+  #selectImage(table: Table, range: RowRange): string {
     const names = imageColumns(table)
     const columns = columnsNamed(table, names)
     // Without a key the rows still come in the same order while they stay the same.
     const order = table.order ?? names
     const where = rangeCondition(table, range)
-    const sql = `SELECT ${this.cellsOf(columns).join(', ')} FROM ${quote(table.name)} ${where} ORDER BY ${list(order)}`
-    yield* this.stream(sql, [], columns)
+    return `SELECT ${this.cellsOf(columns).join(', ')} FROM ${quote(table.name)} ${where} ORDER BY ${list(order)}`
   }
 
   async writeRows<R extends TypedRow>(request: WriteRequest<R>): Promise<WriteCounts> {

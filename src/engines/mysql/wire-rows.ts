@@ -1,6 +1,8 @@
 import type { Connection as Driver } from 'mysql2'
 import type { Value } from '../../model/value.ts'
 import { RawText } from '../../model/value.ts'
+import type { Field } from './connection.ts'
+import { SpentBuffers } from './spent-buffers.ts'
 
 /**
  * Takes a row of the text protocol: its cells stand one after the other from `at` to `end`, each behind its length.
@@ -23,8 +25,17 @@ interface Command {
   row: TakePacket
 }
 
+/** What becomes of a query's rows. */
+export interface RowScanner {
+  begin(fields: Field[]): void
+  visit: WireRowVisitor
+  /** All rows were visited. */
+  end(): void
+}
+
 /** Runs a query and hands its rows on as they come, without an object or a buffer of their own. */
-export async function scanRows(driver: Driver, sql: string, visit: WireRowVisitor): Promise<void> {
+export async function scanRows(driver: Driver, sql: string, scanner: RowScanner): Promise<void> {
+  const spent = new SpentBuffers()
   let failure: unknown = null
   await new Promise<void>((resolve, reject) => {
     const query = driver.query({ sql })
@@ -32,21 +43,25 @@ export async function scanRows(driver: Driver, sql: string, visit: WireRowVisito
     const finish = command.row
     command.row = function take(packet, connection) {
       if (packet.isEOF()) return finish.call(this, packet, connection)
+      spent.add(packet.end - packet.offset)
       try {
-        if (failure === null) visit(packet.buffer, packet.offset, packet.end)
+        if (failure === null) scanner.visit(packet.buffer, packet.offset, packet.end)
       } catch (error) {
         // The rest of the rows has to be read all the same.
         failure = error
       }
       return take
     }
+    query.on('fields', (fields: unknown) => scanner.begin(fields as Field[]))
     query.on('error', reject)
     query.on('end', () => resolve())
   })
   if (failure !== null) throw failure
+  scanner.end()
 }
 
-const NULL = 0xfb
+/** What stands for a cell that is NULL. */
+export const NULL = 0xfb
 const TWO_BYTES = 0xfc
 const THREE_BYTES = 0xfd
 const EIGHT_BYTES = 0xfe
@@ -59,6 +74,25 @@ export function endOfCell(bytes: Buffer, at: number): number {
   if (first === TWO_BYTES) return at + 3 + bytes.readUInt16LE(at + 1)
   if (first === THREE_BYTES) return at + 4 + bytes.readUIntLE(at + 1, 3)
   return at + 9 + Number(bytes.readBigUInt64LE(at + 1))
+}
+
+/** The cells of a row, each in a buffer of its own. */
+export function cellsOfRow(bytes: Buffer, at: number, count: number): (Buffer | null)[] {
+  const cells = new Array<Buffer | null>(count)
+  let from = at
+  for (let i = 0; i < count; i++) {
+    const to = endOfCell(bytes, from)
+    cells[i] = bytes[from] === NULL ? null : bytes.subarray(startOfCell(bytes, from), to)
+    from = to
+  }
+  return cells
+}
+
+/** Where the content of a cell that is not NULL begins. */
+export function startOfCell(bytes: Buffer, at: number): number {
+  const first = bytes[at] as number
+  if (first < NULL) return at + 1
+  return at + (first === TWO_BYTES ? 3 : first === THREE_BYTES ? 4 : 9)
 }
 
 const TAG = 0x3d
