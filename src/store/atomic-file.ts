@@ -1,14 +1,18 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { RowbackError } from '../errors.ts'
+
+/** File systems without hard links say so with one of these. */
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'])
 
 /**
  * Writes one repository file so that a crash leaves either nothing or the whole file: temporary file, write,
  * read back, fsync, rename. The rename itself is durable after {@link syncDirectory} on the file's folder.
  * The order is that of restic's local backend (`internal/backend/local/local.go`, Save).
  *
- * @param path where the file shall stand
+ * @param path where the file shall stand; what stood there is replaced
  * @param temporary folder on the same file system for the unfinished file
  * @param content the bytes, or the text in pieces
  * @param check throws when the bytes read back are not what was meant; left out for text in pieces
@@ -20,6 +24,48 @@ export async function writeDurably(
   temporary: string,
   content: Uint8Array | AsyncIterable<string>,
   check?: (readBack: Buffer) => void | Promise<void>
+): Promise<void> {
+  await write(path, temporary, content, check, (unfinished) => rename(unfinished, path))
+}
+
+/**
+ * As {@link writeDurably}, but what stands there already stays, though another process may just have put it there.
+ * @returns whether the file was written
+ */
+export async function writeOnce(
+  path: string,
+  temporary: string,
+  content: Uint8Array,
+  check: (readBack: Buffer) => void | Promise<void>
+): Promise<boolean> {
+  let written = true
+  await write(path, temporary, content, check, async (unfinished) => {
+    written = await linkOnce(unfinished, path)
+    await rm(unfinished)
+  })
+  return written
+}
+
+async function linkOnce(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to)
+    return true
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return false
+    if (!NO_LINKS.has(code ?? '')) throw error
+  }
+  if (existsSync(to)) return false
+  await rename(from, to)
+  return true
+}
+
+async function write(
+  path: string,
+  temporary: string,
+  content: Uint8Array | AsyncIterable<string>,
+  check: ((readBack: Buffer) => void | Promise<void>) | undefined,
+  place: (unfinished: string) => Promise<void>
 ): Promise<void> {
   const unfinished = join(temporary, randomUUID())
   try {
@@ -33,9 +79,34 @@ export async function writeDurably(
     } finally {
       await file.close()
     }
-    await rename(unfinished, path)
+    await place(unfinished)
   } catch (error) {
     await rm(unfinished, { force: true }).catch(() => {})
+    throw notWritten(path, error)
+  }
+}
+
+/**
+ * Moves a file within the repository, making the folder it goes to. Both folders are to be synced by the caller.
+ * @throws RowbackError `backup.not_written`
+ */
+export async function moveFile(from: string, to: string): Promise<void> {
+  try {
+    await mkdir(dirname(to), { recursive: true })
+    await rename(from, to)
+  } catch (error) {
+    throw notWritten(to, error)
+  }
+}
+
+/**
+ * Takes a file or a whole folder away for good.
+ * @throws RowbackError `backup.not_written`
+ */
+export async function removeForGood(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true })
+  } catch (error) {
     throw notWritten(path, error)
   }
 }

@@ -1,24 +1,42 @@
 import { hash as digest } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { promisify } from 'node:util'
-import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
 import { ExitCode, RowbackError } from '../errors.ts'
-import { syncDirectory, writeDurably } from './atomic-file.ts'
+import { syncDirectory, writeOnce } from './atomic-file.ts'
+import type { DeltaHeader } from './delta.ts'
+import {
+  fitsDelta,
+  HEADER_LENGTH,
+  LONGEST_CHAIN,
+  packDelta,
+  packWhole,
+  readHeader,
+  SMALL_DELTA,
+  unpackDelta,
+  unpackWhole
+} from './delta.ts'
 
-const compress = promisify(zstdCompress)
-const decompress = promisify(zstdDecompress)
-/** Output comes in pieces of this size; zlib's default of 16 KiB costs more than the work itself. */
-const CHUNK = { chunkSize: 1 << 20 }
-const LEVEL = { ...CHUNK, params: { [constants.ZSTD_c_compressionLevel]: 3 } }
+/** Uncompressed bytes kept for the next reader: neighbours of a chain, and the same chunk of two backups. */
+const CACHE_BYTES = 8 << 20
 
-/** Content-addressed files: each named by the SHA-256 of its uncompressed bytes, stored compressed by zstd. */
+/** An object's file, and what gives its bytes. */
+interface Packed {
+  packed: Buffer
+  unpack: (packed: Buffer) => Promise<Buffer>
+}
+
+/**
+ * Content-addressed files: each named by the SHA-256 of its uncompressed bytes, stored compressed by zstd, alone or as
+ * a delta against another object.
+ */
 export class ObjectStore {
   readonly #root: string
   readonly #unsynced = new Set<string>()
   /** Objects that this process has read whole and found right. */
   readonly #proven = new Set<string>()
+  /** Uncompressed, the one used last at the end. */
+  readonly #cache = new Map<string, Buffer>()
 
   constructor(root: string) {
     this.#root = root
@@ -30,42 +48,135 @@ export class ObjectStore {
 
   /**
    * Stores the bytes unless they are there already; the object is read back and compared in both cases.
+   * @param base an object that probably holds much the same: where that makes the file clearly smaller, only the
+   *   difference is stored
    * @returns the compressed bytes added, 0 for an object that was there
    * @throws RowbackError `backup.damaged` when an object of that name is there and does not hold these bytes
    */
-  async put(hash: string, bytes: Buffer): Promise<number> {
+  async put(hash: string, bytes: Buffer, base: string | null = null): Promise<number> {
     const path = this.path(hash)
     if (this.#proven.has(hash)) return 0
     if (existsSync(path)) {
       await this.get(hash)
       return 0
     }
-    const packed = await compress(bytes, LEVEL)
-    await writeDurably(path, join(this.#root, 'tmp'), packed, async (readBack) => {
-      if (!bytes.equals(await decompress(readBack, CHUNK))) throw damaged(path, 'was not written as meant')
+    const { packed, unpack } = (base && (await this.#asDelta(bytes, base))) || {
+      packed: await packWhole(bytes),
+      unpack: unpackWhole
+    }
+    const written = await writeOnce(path, join(this.#root, 'tmp'), packed, async (readBack) => {
+      if (!bytes.equals(await unpack(readBack))) throw damaged(path, 'was not written as meant')
     })
-    this.#proven.add(hash)
+    // Whoever put it there meanwhile may have crashed before the folder was synced.
     this.#unsynced.add(dirname(path))
+    if (!written) {
+      await this.get(hash)
+      return 0
+    }
+    this.#proven.add(hash)
     return packed.length
   }
 
   /**
+   * Null where the base is no help: too large, at the end of a chain, or not readable; who needs it will hear of that.
+   * It is read whole here, so everything it builds on is on the disk already, and no chain can come back to itself.
+   */
+  async #asDelta(bytes: Buffer, base: string): Promise<Packed | null> {
+    try {
+      const header = await this.#header(base)
+      if (header === null) return await this.#deltaTo(bytes, { base, depth: 1 })
+      const beside = await this.#deltaTo(bytes, header)
+      if (beside && beside.packed.length <= SMALL_DELTA * bytes.length) return beside
+      return header.depth < LONGEST_CHAIN ? await this.#deltaTo(bytes, { base, depth: header.depth + 1 }) : null
+    } catch (error) {
+      if (error instanceof RowbackError && error.code === 'backup.damaged') return null
+      throw error
+    }
+  }
+
+  async #deltaTo(bytes: Buffer, header: DeltaHeader): Promise<Packed | null> {
+    const dictionary = await this.get(header.base)
+    if (!fitsDelta(bytes.length, dictionary.length)) return null
+    const packed = await packDelta(bytes, dictionary, header)
+    return packed && { packed, unpack: (delta) => unpackDelta(delta, dictionary) }
+  }
+
+  /**
    * Reads an object whole and proves it by its hash, once per process.
-   * @throws RowbackError `backup.damaged` when it is missing, cannot be unpacked or has another hash
+   * @throws RowbackError `backup.damaged` when it, or one that it is a delta against, is missing, cannot be unpacked or
+   *   has another hash; the message names the file at fault
    */
   async get(hash: string): Promise<Buffer> {
-    const path = this.path(hash)
-    let bytes: Buffer
-    try {
-      bytes = await decompress(await readFile(path), CHUNK)
-    } catch (error) {
-      const missing = (error as NodeJS.ErrnoException).code === 'ENOENT'
-      throw damaged(path, missing ? 'is missing' : 'cannot be unpacked', error)
+    return this.#read(hash, LONGEST_CHAIN + 1, '')
+  }
+
+  /**
+   * @param limit the object's depth must be below
+   * @param neededBy for the message: who cannot be read without it
+   */
+  async #read(hash: string, limit: number, neededBy: string): Promise<Buffer> {
+    const cached = this.#cache.get(hash)
+    if (cached) {
+      this.#remember(hash, cached)
+      return cached
     }
-    if (this.#proven.has(hash)) return bytes
-    if (ObjectStore.hash(bytes) !== hash) throw damaged(path, 'does not hold what its name says')
-    this.#proven.add(hash)
+    const path = this.path(hash)
+    const bytes = await this.#unpack(path, limit, neededBy)
+    if (!this.#proven.has(hash)) {
+      if (ObjectStore.hash(bytes) !== hash) throw damaged(path, `does not hold what its name says${neededBy}`)
+      this.#proven.add(hash)
+    }
+    this.#remember(hash, bytes)
     return bytes
+  }
+
+  async #unpack(path: string, limit: number, neededBy: string): Promise<Buffer> {
+    try {
+      const packed = await readFile(path)
+      const header = readHeader(packed)
+      if (header === null) return await unpackWhole(packed)
+      if (header.depth >= limit) throw new SyntaxError('the chain of deltas is not as long as it says')
+      const base = await this.#read(header.base, header.depth, neededBy || `; the delta ${path} needs it`)
+      return await unpackDelta(packed, base)
+    } catch (error) {
+      if (error instanceof RowbackError) throw error
+      const what = isMissing(error) ? 'is missing' : isRefused(error) ? 'cannot be read' : 'cannot be unpacked'
+      throw damaged(path, `${what}${neededBy}`, error)
+    }
+  }
+
+  #remember(hash: string, bytes: Buffer): void {
+    this.#cache.delete(hash)
+    if (bytes.length > CACHE_BYTES / 2) return
+    this.#cache.set(hash, bytes)
+    let total = 0
+    for (const [known, { length }] of [...this.#cache].reverse()) {
+      total += length
+      if (total > CACHE_BYTES) this.#cache.delete(known)
+    }
+  }
+
+  /**
+   * What the object is a delta against; null when it is stored whole.
+   * @throws RowbackError `backup.damaged`
+   */
+  async base(hash: string): Promise<string | null> {
+    return (await this.#header(hash))?.base ?? null
+  }
+
+  async #header(hash: string): Promise<DeltaHeader | null> {
+    const path = this.path(hash)
+    try {
+      const file = await open(path, 'r')
+      try {
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(HEADER_LENGTH), 0, HEADER_LENGTH, 0)
+        return readHeader(buffer.subarray(0, bytesRead))
+      } finally {
+        await file.close()
+      }
+    } catch (error) {
+      throw damaged(path, isMissing(error) ? 'is missing' : 'cannot be read', error)
+    }
   }
 
   /** Makes all objects put so far durable; to be called before a manifest names them. */
@@ -79,6 +190,14 @@ export class ObjectStore {
   path(hash: string): string {
     return join(this.#root, 'objects', hash.slice(0, 2), `${hash}.zst`)
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT'
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error
 }
 
 /** The error for a repository file that cannot be relied on (exit code 7). */

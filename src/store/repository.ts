@@ -85,11 +85,12 @@ export class Repository {
 
   /**
    * Stores rows as one object, unless it is there already.
+   * @param base an object that probably holds much the same rows, as the chunk of the newest backup for this range does
    * @returns the compressed bytes added
    * @throws RowbackError `backup.damaged` when an object of this name is there and is not right
    */
-  putRows(packed: PackedRows): Promise<number> {
-    return this.#objects.put(packed.object, packed.bytes)
+  putRows(packed: PackedRows, base: string | null = null): Promise<number> {
+    return this.#objects.put(packed.object, packed.bytes, base)
   }
 
   /**

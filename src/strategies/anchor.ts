@@ -56,11 +56,10 @@ async function backUpTable(
 ): Promise<{ manifest: TableManifest; added: number }> {
   const columns = imageColumns(table)
   const writer = new ChunkWriter(repository, signal)
-  const bounds = knownBounds(table, columns, parent)
-  for (let i = 0; i < bounds.length; i++) {
-    const from = bounds[i] ?? null
-    const to = bounds[i + 1] ?? null
-    await writer.beginRange(from, to === null)
+  const ranges = knownRanges(table, columns, parent)
+  for (const [i, { from, chunk }] of ranges.entries()) {
+    const to = ranges[i + 1]?.from ?? null
+    await writer.beginRange(from, chunk, i === ranges.length - 1)
     await writeRange(engine, table, columns, { from, to }, writer)
   }
   const chunks = await writer.end()
@@ -95,15 +94,22 @@ async function writeRange(
   }
 }
 
+/** A range of a table's rows, from a key up to the next range's, and the chunk that the newest backup has for it. */
+interface KnownRange {
+  from: Row | null
+  chunk: ChunkReference | null
+}
+
 /** Where the newest backup cut this table; only when its rows had the same columns in the same order. */
-function knownBounds(table: Table, columns: string[], parent: Manifest | null): (Row | null)[] {
+function knownRanges(table: Table, columns: string[], parent: Manifest | null): KnownRange[] {
   const before = parent?.tables.find((candidate) => candidate.name === table.name)
   const same =
     before &&
     sameNames(before.columns, columns) &&
     sameNames(before.order ?? [], table.order ?? []) &&
     before.chunks.length > 0
-  return same ? before.chunks.map((chunk) => boundFromJson(chunk.from)) : [null]
+  if (!same) return [{ from: null, chunk: null }]
+  return before.chunks.map((chunk) => ({ from: boundFromJson(chunk.from), chunk }))
 }
 
 function sameNames(a: readonly string[], b: readonly string[]): boolean {
@@ -121,6 +127,9 @@ class ChunkWriter {
   #lines: string[] = []
   #length = 0
   #limit = TARGET_BYTES
+  /** The largest of the newest backup's chunks for the rows at hand. */
+  #parent: ChunkReference | null = null
+  #isLastRange = true
 
   constructor(repository: Repository, signal: AbortSignal | undefined) {
     this.#repository = repository
@@ -131,9 +140,16 @@ class ChunkWriter {
     return this.#length >= this.#limit
   }
 
-  /** Goes on with the next range of the parent's; the last one grows at its end and is cut sooner. */
-  async beginRange(from: Row | null, isLast: boolean): Promise<void> {
+  /**
+   * Goes on with the next range of the newest backup's; the last one grows at its end and is cut sooner.
+   * @param parent the chunk that backup has for the range
+   */
+  async beginRange(from: Row | null, parent: ChunkReference | null, isLast: boolean): Promise<void> {
     if (from !== null && this.#length >= SMALL_BYTES) await this.cut(from)
+    // A range that was not cut off goes on into this one: both had a parent, and the larger one helps more.
+    const goesOn = this.#lines.length > 0
+    if (!goesOn || (parent?.bytes ?? 0) > (this.#parent?.bytes ?? 0)) this.#parent = parent
+    this.#isLastRange = isLast
     this.#limit = isLast ? TARGET_BYTES : 2 * TARGET_BYTES
   }
 
@@ -147,6 +163,8 @@ class ChunkWriter {
     this.#signal?.throwIfAborted()
     this.#store()
     this.#from = next
+    // What follows in the last range was mostly appended, and has nothing in common with its parent.
+    if (this.#isLastRange) this.#parent = null
     if (this.#chunks.length >= IN_FLIGHT) await this.#chunks.at(-IN_FLIGHT)
   }
 
@@ -156,7 +174,7 @@ class ChunkWriter {
     const reference: ChunkReference = { from: boundToJson(this.#from), rows, bytes: bytes.length, object }
     this.#lines = []
     this.#length = 0
-    const stored = this.#repository.putRows(packed).then((added) => {
+    const stored = this.#repository.putRows(packed, this.#parent?.object ?? null).then((added) => {
       this.added += added
       return reference
     })
