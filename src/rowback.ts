@@ -71,8 +71,15 @@ export class Rowback {
   async run<I extends z.ZodObject, O>(operation: Operation<I, O>, input: unknown): Promise<O> {
     if (this.#context.engine.isNew && !operation.makesDatabase && !this.#context.ledger.exists) throw this.#missing()
     const parsed = operation.input.safeParse(input)
-    if (parsed.success) return operation.run(this.#context, parsed.data)
-    throw usageError('input.invalid', z.prettifyError(parsed.error), `See: rowback ${operation.name} --help`)
+    if (!parsed.success) {
+      throw usageError('input.invalid', z.prettifyError(parsed.error), `See: rowback ${operation.name} --help`)
+    }
+    const context = this.#context.forOne()
+    try {
+      return await operation.run(context, parsed.data)
+    } finally {
+      context.release()
+    }
   }
 
   #missing(): RowbackError {
@@ -148,6 +155,12 @@ export class MigratedVersion {
 
   /** Streams the rows that were inserted, updated or deleted. */
   async *succeededRows(): AsyncIterable<SucceededRow> {
-    if (this.number !== null) yield* succeededRows(this.#context, await this.#context.ledger.version(this.number))
+    if (this.number === null) return
+    const context = this.#context.forOne()
+    try {
+      yield* succeededRows(context, await context.ledger.version(this.number))
+    } finally {
+      context.release()
+    }
   }
 }

@@ -66,7 +66,7 @@ function addGlobalFlags(command: Command): void {
 }
 
 const GROUPS: Record<string, string> = {
-  backup: 'full backups: make, list, restore, export and verify them'
+  backup: 'full backups: make, list, restore, export, verify and prune them'
 }
 
 /** The command that a command with a name of several words stands under, made when it is first needed. */

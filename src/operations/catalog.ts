@@ -1,5 +1,7 @@
 import { backupCreate } from './backup/create.ts'
 import { backupList } from './backup/list.ts'
+import { backupPrune } from './backup/prune.ts'
+import { backupVerify } from './backup/verify.ts'
 import { diff } from './diff.ts'
 import { init } from './init.ts'
 import { inspect } from './inspect.ts'
@@ -28,6 +30,8 @@ export const catalog = [
   rollback,
   backupCreate,
   backupList,
+  backupVerify,
+  backupPrune,
   status,
   recover
 ] as unknown as readonly Operation[]

@@ -14,6 +14,7 @@ export class Context {
   readonly config: Config
   readonly onProgress: OnProgress
   readonly signal: AbortSignal | undefined
+  readonly #opened: Repository[] = []
 
   constructor(engine: Engine, ledger: Ledger, config: Config, onProgress: OnProgress, signal?: AbortSignal) {
     this.signal = signal
@@ -27,7 +28,7 @@ export class Context {
   async session(wait: number): Promise<Session> {
     if (!(await this.ledger.reload())) Repository.refuseUsed(this.config.repository)
     const identity = await this.ledger.ensure(wait, this.config.author)
-    const repository = await Repository.open(this.config.repository, identity)
+    const repository = this.#closedLater(await Repository.open(this.config.repository, identity, wait))
     return { engine: this.engine, ledger: this.ledger, repository, signal: this.signal }
   }
 
@@ -35,7 +36,32 @@ export class Context {
   async repository(): Promise<Repository | null> {
     if (!this.ledger.exists) return null
     const identity = await this.ledger.ensure(0, this.config.author)
-    return Repository.openForReading(this.config.repository, identity)
+    return this.#closedLater(await Repository.openForReading(this.config.repository, identity))
+  }
+
+  /**
+   * The repository for this process alone; null where nothing was migrated yet.
+   * @param wait in milliseconds
+   */
+  async repositoryAlone(wait: number): Promise<Repository | null> {
+    if (!this.ledger.exists) return null
+    const identity = await this.ledger.ensure(0, this.config.author)
+    return this.#closedLater(await Repository.openAlone(this.config.repository, identity, wait))
+  }
+
+  #closedLater(repository: Repository): Repository {
+    this.#opened.push(repository)
+    return repository
+  }
+
+  /** The same, for one operation, which closes the repositories that it opened when it ends. */
+  forOne(): Context {
+    return new Context(this.engine, this.ledger, this.config, this.onProgress, this.signal)
+  }
+
+  /** Gives the locks of the repositories back. */
+  release(): void {
+    for (const repository of this.#opened.splice(0)) repository.close()
   }
 
   liveState(): Promise<LiveState> {

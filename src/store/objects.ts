@@ -89,7 +89,7 @@ export class ObjectStore {
       if (beside && beside.packed.length <= SMALL_DELTA * bytes.length) return beside
       return header.depth < LONGEST_CHAIN ? await this.#deltaTo(bytes, { base, depth: header.depth + 1 }) : null
     } catch (error) {
-      if (error instanceof RowbackError && error.code === 'backup.damaged') return null
+      if (error instanceof DamagedFile) return null
       throw error
     }
   }
@@ -201,12 +201,21 @@ function isRefused(error: unknown): boolean {
 }
 
 /** The error for a repository file that cannot be relied on (exit code 7). */
-export function damaged(path: string, what: string, cause?: unknown): RowbackError {
-  return new RowbackError({
-    code: 'backup.damaged',
-    message: `The backup file ${path} ${what}.`,
-    hint: 'Put a good copy of this file back in its place, or choose a version whose backup does not need it.',
-    exit: ExitCode.backupDamaged,
-    cause
-  })
+export class DamagedFile extends RowbackError {
+  readonly file: string
+
+  constructor(file: string, what: string, cause?: unknown) {
+    super({
+      code: 'backup.damaged',
+      message: `The backup file ${file} ${what}.`,
+      hint: 'Put a good copy of this file back in its place, or choose a version whose backup does not need it.',
+      exit: ExitCode.backupDamaged,
+      cause
+    })
+    this.file = file
+  }
+}
+
+export function damaged(file: string, what: string, cause?: unknown): DamagedFile {
+  return new DamagedFile(file, what, cause)
 }

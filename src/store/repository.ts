@@ -1,16 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { ExitCode, RowbackError, usageError } from '../errors.ts'
-import { syncDirectory, writeDurably } from './atomic-file.ts'
+import { syncDirectory, writeDurably, writeOnce } from './atomic-file.ts'
+import { RepositoryLock } from './lock.ts'
 import type { Manifest, TableManifest } from './manifest.ts'
 import { manifestSchema } from './manifest.ts'
-import { damaged, ObjectStore } from './objects.ts'
+import { DamagedFile, damaged, ObjectStore } from './objects.ts'
+import type { PrunedBackup, PrunePlan } from './prune.ts'
+import { begunPrunes, bytesBelow, carryOut, filesIn, planPrune, readPruned, TRASH } from './prune.ts'
 
 const FORMAT = 1
 const FORMAT_FILE = 'format.json'
+/** How long to wait for others where nobody says, in milliseconds. */
+const PATIENCE_MS = 5000
 const formatSchema = z.object({ format: z.int(), hash: z.string(), repository: z.string(), database: z.string() })
 
 /** Rows in the form in which they are stored. */
@@ -25,6 +30,7 @@ export class Repository {
   readonly root: string
   readonly #objects: ObjectStore
   #manifests: Map<string, Manifest> = new Map()
+  #lock: RepositoryLock | null = null
 
   private constructor(root: string) {
     this.root = root
@@ -32,26 +38,60 @@ export class Repository {
   }
 
   /**
-   * Opens the folder, making it on first use.
+   * Opens the folder, making it on first use. Until it is closed, nobody can take backups away.
    * @param database identity of the database; a repository serves one
-   * @throws RowbackError `repository.other_database`, `repository.newer` or `backup.damaged`
+   * @param wait for a prune to end, in milliseconds
+   * @throws RowbackError `repository.other_database`, `repository.newer`, `repository.locked` or `backup.damaged`
    */
-  static async open(root: string, database: string): Promise<Repository> {
+  static async open(root: string, database: string, wait: number = PATIENCE_MS): Promise<Repository> {
     const repository = new Repository(resolve(root))
     const path = join(repository.root, FORMAT_FILE)
-    if (!existsSync(path)) await repository.#initialise(path, database)
-    await repository.#assertServes(database)
-    return repository
+    if (existsSync(path)) await repository.#assertServes(database)
+    repository.#lock = await RepositoryLock.share(repository.root, wait, true)
+    return repository.#closedOnError(async () => {
+      if (!existsSync(path)) await repository.#initialise(path, database)
+      await repository.#assertServes(database)
+    })
   }
 
   /**
    * Opens the folder without making anything; where it is missing, so are its backups.
    * @throws RowbackError as {@link Repository.open} does
    */
-  static async openForReading(root: string, database: string): Promise<Repository> {
+  static async openForReading(root: string, database: string, wait: number = PATIENCE_MS): Promise<Repository> {
     const repository = new Repository(resolve(root))
-    if (existsSync(join(repository.root, FORMAT_FILE))) await repository.#assertServes(database)
+    if (!existsSync(join(repository.root, FORMAT_FILE))) return repository
+    await repository.#assertServes(database)
+    repository.#lock = await RepositoryLock.share(repository.root, wait, false)
     return repository
+  }
+
+  /**
+   * Opens the folder when nobody else uses it, and keeps others out until it is closed.
+   * @throws RowbackError as {@link Repository.open} does, and `backup.not_written` where no lock can be made
+   */
+  static async openAlone(root: string, database: string, wait: number): Promise<Repository> {
+    const repository = new Repository(resolve(root))
+    if (!existsSync(join(repository.root, FORMAT_FILE))) return repository
+    await repository.#assertServes(database)
+    repository.#lock = await RepositoryLock.take(repository.root, 'exclusive', wait)
+    return repository
+  }
+
+  async #closedOnError(work: () => Promise<void>): Promise<this> {
+    try {
+      await work()
+      return this
+    } catch (error) {
+      this.close()
+      throw error
+    }
+  }
+
+  /** Gives the repository's lock back. */
+  close(): void {
+    this.#lock?.release()
+    this.#lock = null
   }
 
   /** @throws RowbackError `repository.other_database` when the folder is a repository, for a database that has none yet */
@@ -73,7 +113,7 @@ export class Repository {
 
   async #initialise(path: string, database: string): Promise<void> {
     const format = { format: FORMAT, hash: 'sha256', repository: randomUUID(), database }
-    await this.#writeJson(path, JSON.stringify(format, null, 2))
+    await this.#writeJsonOnce(path, JSON.stringify(format, null, 2))
     await syncDirectory(this.root)
   }
 
@@ -102,16 +142,46 @@ export class Repository {
     return text === '' ? [] : text.slice(0, -1).split('\n')
   }
 
+  /** The file of an object. */
+  fileOf(object: string): string {
+    return this.#objects.path(object)
+  }
+
+  /**
+   * What is wrong with an object, or with one that it is a delta against; null when nothing is.
+   * @param wanted whether it must only be there, or also be what its name says
+   */
+  async faultOf(object: string, wanted: 'there' | 'right'): Promise<{ file: string; message: string } | null> {
+    try {
+      if (wanted === 'right') await this.#objects.get(object)
+      else for (let name: string | null = object; name !== null; ) name = await this.#objects.base(name)
+      return null
+    } catch (error) {
+      if (error instanceof DamagedFile) return { file: error.file, message: error.message }
+      throw error
+    }
+  }
+
   /**
    * Makes a backup complete: every object it names is durable and proven before the manifest is written.
    * @returns the manifest's identity, to be kept in the ledger
    */
   async putManifest(manifest: Omit<Manifest, 'sequence' | 'format'>): Promise<string> {
     await this.#objects.sync()
+    // Another backup may end at the same time: a number is given, and its manifest written, by one at a time.
+    const numbering = await RepositoryLock.take(this.root, 'numbering', PATIENCE_MS)
+    try {
+      return await this.#writeManifest(manifest)
+    } finally {
+      numbering.release()
+    }
+  }
+
+  async #writeManifest(manifest: Omit<Manifest, 'sequence' | 'format'>): Promise<string> {
     const sequence = ((await this.#manifestNames()).at(-1)?.sequence ?? 0) + 1
     const text = JSON.stringify(manifestSchema.parse({ format: FORMAT, sequence, ...manifest }))
     const name = `${String(sequence).padStart(6, '0')}-${ObjectStore.hash(text)}`
-    await this.#writeJson(join(this.root, 'manifests', `${name}.json`), text)
+    await this.#writeJsonOnce(this.#manifestPath(name), text)
     await syncDirectory(join(this.root, 'manifests'))
     await syncDirectory(this.root)
     return name
@@ -124,20 +194,70 @@ export class Repository {
   async manifest(name: string): Promise<Manifest> {
     const known = this.#manifests.get(name)
     if (known) return known
-    const path = join(this.root, 'manifests', `${name}.json`)
-    if (!existsSync(path)) {
-      throw new RowbackError({
-        code: 'backup.missing',
-        message: `The backup ${name} is not in the repository ${this.root}.`,
-        hint: 'Name the folder that holds it with --repository DIR.',
-        exit: ExitCode.backupDamaged
-      })
-    }
-    const text = await readFile(path, 'utf8')
+    const path = this.#manifestPath(name)
+    if (!existsSync(path)) throw await this.#missing(name)
+    const text = await readText(path)
     if (ObjectStore.hash(text) !== name.slice(name.indexOf('-') + 1)) throw damaged(path, 'was altered')
-    const manifest = manifestSchema.parse(JSON.parse(text))
+    const manifest = parsed(path, text, manifestSchema)
     this.#manifests.set(name, manifest)
     return manifest
+  }
+
+  async #missing(name: string): Promise<RowbackError> {
+    const pruned = await this.pruned(name)
+    return new RowbackError({
+      code: 'backup.missing',
+      message: pruned
+        ? `The backup ${name}, with the state of version ${pruned.state}, was pruned on ${pruned.prunedAt.slice(0, 10)}.`
+        : `The backup ${name} is not in the repository ${this.root}.`,
+      hint: pruned
+        ? 'See which versions still have theirs with: rowback backup list'
+        : 'Name the folder that holds it with --repository DIR.',
+      exit: ExitCode.backupDamaged
+    })
+  }
+
+  /**
+   * What is left of a backup that was pruned; null for any other.
+   * @throws RowbackError `backup.damaged`
+   */
+  async pruned(name: string): Promise<PrunedBackup | null> {
+    return readPruned(this.root, name)
+  }
+
+  /** Where a backup's manifest stands. */
+  #manifestPath(name: string): string {
+    return join(this.root, 'manifests', `${name}.json`)
+  }
+
+  /**
+   * What taking backups away would free. All manifests are read, and all that they name must be there.
+   * @param names the backups; those that an interrupted prune began to take away are added
+   * @throws RowbackError `backup.damaged` or `backup.missing`, because what is not known must not be taken for not needed
+   */
+  async planPrune(names: readonly string[]): Promise<PrunePlan> {
+    const backups = await this.backups()
+    const begun = await begunPrunes(this.root)
+    const going = backups.filter(({ name }) => names.includes(name) || begun.includes(name))
+    const staying = backups.filter((backup) => !going.includes(backup))
+    return planPrune(this.root, this.#objects, going, staying)
+  }
+
+  /**
+   * Takes backups away, and with them the objects that no other one needs: into the trash, whence they go for good with
+   * a later prune. The repository must have been opened alone.
+   * @param grace how long things stay in the trash, in milliseconds
+   * @returns the folder in the trash, null when nothing went there; and what was deleted from it
+   * @throws RowbackError `backup.not_written`; the next prune finishes the work
+   */
+  async prune(plan: PrunePlan, grace: number): Promise<{ trash: string | null; emptied: string[] }> {
+    for (const { name } of plan.backups) this.#manifests.delete(name)
+    return carryOut(this.root, plan, grace)
+  }
+
+  /** What the folder takes, in bytes, and how much of it is in the trash. */
+  async size(): Promise<{ total: number; trash: number }> {
+    return { total: await bytesBelow(this.root), trash: await bytesBelow(join(this.root, TRASH)) }
   }
 
   /**
@@ -158,6 +278,11 @@ export class Repository {
     return backups
   }
 
+  /** The names of all full backups, the oldest first. */
+  async names(): Promise<string[]> {
+    return (await this.#manifestNames()).map(({ name }) => name)
+  }
+
   /** The newest manifest, whose chunk bounds the next backup reuses; null in an empty repository. */
   async latestManifest(): Promise<Manifest | null> {
     const latest = (await this.#manifestNames()).at(-1)
@@ -175,24 +300,34 @@ export class Repository {
   }
 
   async #manifestNames(): Promise<{ name: string; sequence: number }[]> {
-    const folder = join(this.root, 'manifests')
-    if (!existsSync(folder)) return []
-    return (await readdir(folder))
+    return (await filesIn(join(this.root, 'manifests')))
       .filter((file) => file.endsWith('.json'))
       .map((file) => ({ name: file.slice(0, -'.json'.length), sequence: Number.parseInt(file, 10) }))
       .sort((a, b) => a.sequence - b.sequence)
   }
 
-  async #writeJson(path: string, text: string): Promise<void> {
-    await writeDurably(path, join(this.root, 'tmp'), Buffer.from(text), (readBack) => {
+  async #writeJsonOnce(path: string, text: string): Promise<void> {
+    await writeOnce(path, join(this.root, 'tmp'), Buffer.from(text), (readBack) => {
       if (readBack.toString('utf8') !== text) throw damaged(path, 'was not written as meant')
     })
   }
 }
 
 async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+  return parsed(path, await readText(path), schema)
+}
+
+async function readText(path: string): Promise<string> {
   try {
-    return schema.parse(JSON.parse(await readFile(path, 'utf8')))
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    throw damaged(path, 'cannot be read', error)
+  }
+}
+
+function parsed<T>(path: string, text: string, schema: z.ZodType<T>): T {
+  try {
+    return schema.parse(JSON.parse(text))
   } catch (error) {
     throw damaged(path, 'cannot be read', error)
   }

@@ -11,6 +11,7 @@ import type { Repository } from '../store/repository.ts'
 import { reachedByCascade } from './cascades.ts'
 import { shapeFromHistory } from './history-shape.ts'
 import { anchorFor, writtenBetween } from './lifetimes.ts'
+import { storedState } from './recovery.ts'
 import type { Route, TableRoute } from './route.ts'
 import { planRoute } from './route.ts'
 import { prepareSchema, remake, remakeTracked } from './route-schema.ts'
@@ -27,14 +28,9 @@ export interface RollbackOptions {
 }
 
 /** Finds the route to the state of a version, reading the full backup it may need. */
-export async function findRoute(
-  live: LiveState,
-  repository: Repository | null,
-  to: number
-): Promise<Route & { stored: Manifest | null }> {
-  const anchor = anchorFor(live.versions, to)
-  const stored = anchor && repository ? await repository.manifest(anchor) : null
-  return { ...planRoute(live, to, anchor, stored), stored }
+export async function findRoute(live: LiveState, repository: Repository | null, to: number): Promise<Route> {
+  const stored = await storedState(live, repository, to)
+  return planRoute(live, to, anchorFor(live.versions, to), stored)
 }
 
 /**

@@ -1,8 +1,9 @@
 import type { Table } from '../model/table.ts'
 import { imageColumns } from '../model/table.ts'
 import type { TrackedTable } from '../model/version.ts'
-import type { Manifest, TableManifest } from '../store/manifest.ts'
+import type { TableManifest } from '../store/manifest.ts'
 import { createdBetween, headOf, storedAt, trackedAt, writtenBetween } from './lifetimes.ts'
+import type { StoredState } from './recovery.ts'
 import type { LiveState } from './session.ts'
 
 /** How one table gets to the state of an earlier version. */
@@ -31,7 +32,7 @@ export interface Route {
  * and tables of others that no version made, are not on the route.
  * @param stored the full backup that {@link anchorFor} names; null when there is none after `to`
  */
-export function planRoute(live: LiveState, to: number, anchor: string | null, stored: Manifest | null): Route {
+export function planRoute(live: LiveState, to: number, anchor: string | null, stored: StoredState | null): Route {
   const head = headOf(live.versions)
   const trackedThen = trackedAt(live.everTracked, live.versions, to)
   const routes: TableRoute[] = []

@@ -10,7 +10,8 @@ import type { TableManifest } from '../store/manifest.ts'
 import { columnsFromJson } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
 import { shapeFromHistory } from './history-shape.ts'
-import { anchorFor, storedAt, trackedAt } from './lifetimes.ts'
+import { storedAt, trackedAt } from './lifetimes.ts'
+import { storedState } from './recovery.ts'
 import type { LiveState } from './session.ts'
 
 /** Where the rows of a table in some state can be read. */
@@ -65,8 +66,7 @@ export class StateReader {
    * @throws RowbackError `backup.missing` or `backup.damaged`
    */
   static async open(engine: Engine, live: LiveState, repository: Repository | null, at: number): Promise<StateReader> {
-    const anchor = anchorFor(live.versions, at)
-    const stored = anchor && repository ? await repository.manifest(anchor) : null
+    const stored = await storedState(live, repository, at)
     const tracked = trackedAt(live.everTracked, live.versions, at)
     return new StateReader(engine, live, repository, at, tracked, stored && storedAt(live.versions, stored, at))
   }

@@ -1,30 +1,80 @@
 import type { BackupJson } from '../../operations/backup/backup-json.ts'
+import type { BackupListOutput, ListedBackup } from '../../operations/backup/list.ts'
+import type { BackupPruneOutput } from '../../operations/backup/prune.ts'
+import { ranges } from '../../operations/backup/prune.ts'
+import type { BackupVerifyOutput } from '../../operations/backup/verify.ts'
 import type { Style } from '../render.ts'
-import { textTable } from './table.ts'
+import { plural, textTable } from './table.ts'
 
 export function backupCreateView(backup: BackupJson, style: Style): string {
-  return backupsTable([backup], style)
+  return textTable(style, HEAD, [cellsOf(backup)])
 }
 
-export function backupListView({ backups }: { backups: BackupJson[] }, style: Style): string {
-  return backups.length === 0 ? 'No backups yet. Take one with: rowback backup create' : backupsTable(backups, style)
+export function backupListView({ backups, disk }: BackupListOutput, style: Style): string {
+  if (backups.length === 0) return 'No backups yet. Take one with: rowback backup create'
+  const trash = disk.trash > 0 ? `, ${bytesForPeople(disk.trash)} of it in the trash` : ''
+  return [
+    listTable(backups, style),
+    '',
+    `${plural(backups.length, 'backup')}; the repository takes ${bytesForPeople(disk.total)} on disk${trash}.`
+  ].join('\n')
 }
 
-function backupsTable(backups: BackupJson[], style: Style): string {
+function listTable(backups: ListedBackup[], style: Style): string {
   return textTable(
     style,
-    ['taken at', 'state of', 'taken by', 'tables', 'rows', 'size', 'added', 'backup'],
-    backups.map((backup) => [
-      backup.takenAt,
-      `version ${backup.state}`,
-      backup.version === null ? 'itself' : `version ${backup.version}`,
-      backup.tables,
-      backup.rows,
-      bytesForPeople(backup.bytes),
-      bytesForPeople(backup.added),
-      backup.backup.slice(0, 15)
-    ])
+    [...HEAD, 'needed by'],
+    backups.map((backup) => [...cellsOf(backup), neededBy(backup)])
   )
+}
+
+const HEAD = ['taken at', 'state of', 'taken by', 'tables', 'rows', 'size', 'added', 'backup']
+
+function cellsOf(backup: BackupJson): (string | number)[] {
+  return [
+    backup.takenAt,
+    `version ${backup.state}`,
+    backup.version === null ? 'itself' : `version ${backup.version}`,
+    backup.tables,
+    backup.rows,
+    bytesForPeople(backup.bytes),
+    bytesForPeople(backup.added),
+    backup.backup.slice(0, 15)
+  ]
+}
+
+function neededBy({ neededBy: versions, tags }: ListedBackup): string {
+  if (versions.length === 0) return 'none'
+  return `version ${ranges(versions)}${tags.length > 0 ? ` (${tags.join(', ')})` : ''}`
+}
+
+export function backupPruneView(output: BackupPruneOutput, style: Style): string {
+  const { pruned, kept, lostVersions, objects, bytes, trash, emptied } = output
+  const would = output.dryRun ? 'would be ' : ''
+  const lost = `Version ${ranges(lostVersions)} ${output.dryRun ? 'could' : 'can'} no longer be gone back to, compared or read.`
+  return [
+    ...(output.dryRun ? [style.yellow('Dry run: nothing was changed.')] : []),
+    ...(pruned.length > 0 ? [listTable(pruned, style), ''] : []),
+    `${plural(pruned.length, 'backup')} ${would}pruned, ${kept} kept; ${plural(objects, 'file')} of rows (${bytesForPeople(bytes)}) ${would}moved to the trash.`,
+    ...(lostVersions.length > 0 ? [style.yellow(lost)] : []),
+    ...(trash === null ? [] : [`In the trash until a later prune: ${trash}`]),
+    ...emptied.map((folder) => `Deleted for good: ${folder}`)
+  ].join('\n')
+}
+
+export function backupVerifyView(output: BackupVerifyOutput, style: Style): string {
+  const checked = `${plural(output.backups, 'backup')}, ${plural(output.objects, 'file')} of rows`
+  if (output.problems.length === 0) return style.green(`No problem found (${output.level}: ${checked}).`)
+  return [
+    style.red(`${plural(output.problems.length, 'problem')} found (${output.level}: ${checked}).`),
+    ...output.problems.map((problem) => {
+      const concerned = [
+        problem.backups.length > 0 ? `backup ${problem.backups.map((name) => name.slice(0, 15)).join(', ')}` : '',
+        problem.versions.length > 0 ? `needed by version ${ranges(problem.versions)}` : ''
+      ].filter((part) => part !== '')
+      return `${problem.message}${concerned.length > 0 ? ` (${concerned.join('; ')})` : ''}`
+    })
+  ].join('\n')
 }
 
 function bytesForPeople(bytes: number): string {

@@ -1,0 +1,110 @@
+import { z } from 'zod'
+import { ExitCode, RowbackError } from '../../errors.ts'
+import type { Repository } from '../../store/repository.ts'
+import type { LiveState } from '../../strategies/session.ts'
+import { count, flag, wait } from '../inputs.ts'
+import { operation } from '../operation.ts'
+import { keptBy } from './keep-rules.ts'
+import type { ListedBackup } from './list.ts'
+import { listBackups } from './list.ts'
+
+const HOUR_MS = 3_600_000
+
+const input = z.object({
+  keepLast: count('keep so many of the newest backups').optional(),
+  keepDaily: count('keep the newest backup of each day, for so many days that have any').optional(),
+  keepTagged: flag('keep the backups of versions that have a tag'),
+  dryRun: flag('say what would go and change nothing'),
+  yes: flag('give up the versions that cannot be gone back to afterwards'),
+  grace: z.coerce.number('write a number of hours').min(0, 'write 0 or more').default(24).meta({
+    description: 'how long things stay in the trash before a later prune deletes them',
+    placeholder: 'HOURS'
+  }),
+  wait
+})
+
+export interface BackupPruneOutput {
+  dryRun: boolean
+  /** Backups that went, or would go; the oldest first. */
+  pruned: ListedBackup[]
+  kept: number
+  /** Versions that cannot be gone back to any more. */
+  lostVersions: number[]
+  /** Files of rows that no other backup needs. */
+  objects: number
+  /** Their size. */
+  bytes: number
+  /** The folder of the trash where all this is now; null when nothing went there. */
+  trash: string | null
+  /** Folders of the trash that were deleted for good. */
+  emptied: string[]
+}
+
+export const backupPrune = operation({
+  name: 'backup prune',
+  summary: 'take old backups away, by rules that say which stay',
+  details: `A backup is the way back to the versions before it: what can no longer be gone back to is said, and needs --yes. Tables under the incremental strategy keep their history in the database and lose nothing. What goes is moved to the folder trash in the repository, and deleted by a later prune when its grace period is over.`,
+  example: 'rowback backup prune --keep-last 10 --keep-daily 30 --keep-tagged --dry-run',
+  positional: [],
+  input,
+  makesDatabase: false,
+  async run(context, options): Promise<BackupPruneOutput> {
+    keptBy(options, [])
+    const repository = options.dryRun ? await context.repository() : await context.repositoryAlone(options.wait * 1000)
+    if (!repository) return { ...NOTHING, dryRun: options.dryRun }
+    // Only now, with nobody else at work, does the ledger say which backups there must be.
+    const live = await context.liveState()
+    await assertComplete(repository, live)
+    const all = await listBackups(repository, live)
+    const kept = keptBy(options, all)
+    const plan = await repository.planPrune(all.filter((backup) => !kept.has(backup)).map(({ backup }) => backup))
+    const pruned = all.filter(({ backup }) => plan.backups.some(({ name }) => name === backup))
+    const output = {
+      dryRun: options.dryRun,
+      pruned,
+      kept: all.length - pruned.length,
+      lostVersions: pruned.flatMap((backup) => backup.neededBy).sort((a, b) => a - b),
+      objects: plan.objects.length,
+      bytes: plan.objects.reduce((sum, object) => sum + object.bytes, 0),
+      trash: null,
+      emptied: []
+    }
+    if (options.dryRun) return output
+    if (output.lostVersions.length > 0 && !options.yes) throw losesVersions(output)
+    return { ...output, ...(await repository.prune(plan, options.grace * HOUR_MS)) }
+  }
+})
+
+const NOTHING = { pruned: [], kept: 0, lostVersions: [], objects: 0, bytes: 0, trash: null, emptied: [] }
+
+/**
+ * A backup that the ledger names and that is gone may come back from another disk; its rows must not be swept away before.
+ * @throws RowbackError `backup.missing`
+ */
+async function assertComplete(repository: Repository, live: LiveState): Promise<void> {
+  for (const { anchor } of live.versions) {
+    if (anchor !== null && !(await repository.pruned(anchor))) await repository.manifest(anchor)
+  }
+}
+
+function losesVersions({ pruned, lostVersions, bytes }: BackupPruneOutput): RowbackError {
+  const several = lostVersions.length > 1
+  const backups = pruned.map(({ backup }) => backup.slice(0, 15)).join(', ')
+  return new RowbackError({
+    code: 'prune.loses_versions',
+    message: `Without ${pruned.length === 1 ? 'the backup' : 'the backups'} ${backups} (${bytes.toLocaleString('en')} bytes) ${several ? 'versions' : 'version'} ${ranges(lostVersions)} could no longer be gone back to, compared or read.`,
+    hint: 'To give them up, add --yes; to see more, --dry-run; to keep more, use other rules.',
+    exit: ExitCode.conflict
+  })
+}
+
+/** `0-3, 7` for people. */
+export function ranges(numbers: readonly number[]): string {
+  const parts: [number, number][] = []
+  for (const number of numbers) {
+    const last = parts.at(-1)
+    if (last && last[1] === number - 1) last[1] = number
+    else parts.push([number, number])
+  }
+  return parts.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(', ')
+}

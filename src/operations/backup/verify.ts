@@ -1,0 +1,125 @@
+import { z } from 'zod'
+import { ExitCode, RowbackError } from '../../errors.ts'
+import type { Manifest } from '../../store/manifest.ts'
+import { DamagedFile } from '../../store/objects.ts'
+import type { Repository } from '../../store/repository.ts'
+import type { Problem, VerifyLevel } from '../../store/verify.ts'
+import { Findings, VERIFY_LEVELS, Verifier } from '../../store/verify.ts'
+import { anchorFor, committed } from '../../strategies/lifetimes.ts'
+import { neededBy } from '../../strategies/recovery.ts'
+import type { LiveState } from '../../strategies/session.ts'
+import type { Context } from '../context.ts'
+import { versionReference } from '../inputs.ts'
+import { operation } from '../operation.ts'
+
+export interface BackupVerifyOutput {
+  level: VerifyLevel
+  /** How many were looked at. */
+  backups: number
+  /** Files of rows that were looked at, each once. */
+  objects: number
+  /** Every problem, with the versions that cannot be gone back to because of it. */
+  problems: (Problem & { versions: number[] })[]
+}
+
+export const backupVerify = operation({
+  name: 'backup verify',
+  summary: 'check that the backups are whole, and name every file that is not',
+  details: `Levels, each including those before: manifests (each can be read and is what its name says), objects (all files of rows are there), hashes (they hold what their names say), rows (every row can be read, in the order of the key as far as that can be told without the database, and the counts agree).`,
+  example: 'rowback backup verify --level rows',
+  positional: ['version'],
+  input: z.object({
+    version: versionReference('only the backup with the state of this version; all when left out').optional(),
+    level: z.enum(VERIFY_LEVELS).default('hashes').meta({ description: 'how thoroughly', placeholder: 'LEVEL' })
+  }),
+  makesDatabase: false,
+  async run(context, options): Promise<BackupVerifyOutput> {
+    const repository = await context.repository()
+    const live = await context.liveState()
+    const names = repository ? await namesToVerify(context, repository, live, options.version) : []
+    const findings = new Findings()
+    const readable: { name: string; manifest: Manifest }[] = []
+    for (const name of names) {
+      const manifest = await read(repository as Repository, name, findings)
+      if (manifest) readable.push({ name, manifest })
+    }
+    const verifier = repository && new Verifier(repository, options.level, findings)
+    const chunks = readable.flatMap(({ manifest }) => manifest.tables.flatMap((table) => table.chunks)).length
+    let done = 0
+    for (const backup of readable) {
+      await verifier?.check(backup, () => {
+        context.signal?.throwIfAborted()
+        done += 1
+        context.onProgress({ table: backup.name.slice(0, 15), bytesRead: done, bytes: chunks, rows: 0 })
+      })
+    }
+    const versions = versionsOf(live, names, readable)
+    const problems = findings.problems.map((problem) => ({
+      ...problem,
+      versions: [...new Set(problem.backups.flatMap((name) => versions.get(name) ?? []))].sort((a, b) => a - b)
+    }))
+    return { level: options.level, backups: names.length, objects: verifier?.objects ?? 0, problems }
+  },
+  exitCode: ({ problems }) => (problems.length > 0 ? ExitCode.backupDamaged : ExitCode.done)
+})
+
+/**
+ * All backups, also those that the ledger names and that are gone without having been pruned; or those of one version.
+ * @throws RowbackError `backup.missing` when the version needs none, or its own was pruned
+ */
+async function namesToVerify(
+  context: Context,
+  repository: Repository,
+  live: LiveState,
+  version: string | undefined
+): Promise<string[]> {
+  const names = new Set(await repository.names())
+  for (const { anchor } of live.versions) {
+    if (anchor !== null && !(await repository.pruned(anchor))) names.add(anchor)
+  }
+  if (version === undefined) return [...names].sort()
+  const number = await context.versionNumber(version)
+  const anchor = anchorFor(live.versions, number)
+  if (anchor === null) {
+    throw new RowbackError({
+      code: 'backup.missing',
+      message: `There is no backup of the state of version ${number}: the tables are in that state now.`,
+      hint: 'Check all backups with: rowback backup verify',
+      exit: ExitCode.backupDamaged
+    })
+  }
+  if (!names.has(anchor)) await repository.manifest(anchor)
+  return [anchor]
+}
+
+async function read(repository: Repository, name: string, findings: Findings): Promise<Manifest | null> {
+  try {
+    const manifest = await repository.manifest(name)
+    if (!name.startsWith(String(manifest.sequence).padStart(6, '0'))) {
+      findings.add(name, null, `The backup ${name} says that its number is ${manifest.sequence}.`)
+    }
+    return manifest
+  } catch (error) {
+    if (!(error instanceof RowbackError) || error.exit !== ExitCode.backupDamaged) throw error
+    findings.add(name, error instanceof DamagedFile ? error.file : null, error.message)
+    return null
+  }
+}
+
+/** The versions that need each backup; of one that cannot be read it is not known which tables it had, so all that may. */
+function versionsOf(
+  live: LiveState,
+  names: readonly string[],
+  readable: readonly { name: string; manifest: Manifest }[]
+): Map<string, number[]> {
+  const versions = neededBy(live, readable)
+  for (const name of names) {
+    if (versions.has(name)) continue
+    const may = committed(live.versions).filter(({ number }) => anchorFor(live.versions, number) === name)
+    versions.set(
+      name,
+      may.map(({ number }) => number)
+    )
+  }
+  return versions
+}
