@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -39,6 +39,8 @@ export class RepositoryLock {
   static async take(root: string, mode: Exclude<Mode, 'shared'>, wait: number): Promise<RepositoryLock> {
     try {
       mkdirSync(root, { recursive: true })
+      // Of a file that cannot be written SQLite takes a reader's lock only, and does not say so.
+      accessSync(existsSync(fileOf(root)) ? fileOf(root) : root, constants.W_OK)
       return new RepositoryLock(await begin(root, mode, wait, false))
     } catch (error) {
       throw error instanceof RowbackError ? error : notLockable(root, error)

@@ -8,7 +8,8 @@ import type { ObjectStore } from './objects.ts'
 import { damaged } from './objects.ts'
 
 export const TRASH = 'trash'
-const PRUNED = 'pruned'
+/** Notes of backups that went. */
+export const PRUNED = 'pruned'
 
 const prunedSchema = z.object({
   backup: z.string(),

@@ -10,7 +10,7 @@ import type { Manifest, TableManifest } from './manifest.ts'
 import { manifestSchema } from './manifest.ts'
 import { DamagedFile, damaged, ObjectStore } from './objects.ts'
 import type { PrunedBackup, PrunePlan } from './prune.ts'
-import { begunPrunes, bytesBelow, carryOut, filesIn, planPrune, readPruned, TRASH } from './prune.ts'
+import { begunPrunes, bytesBelow, carryOut, filesIn, PRUNED, planPrune, readPruned, TRASH } from './prune.ts'
 
 const FORMAT = 1
 const FORMAT_FILE = 'format.json'
@@ -178,7 +178,8 @@ export class Repository {
   }
 
   async #writeManifest(manifest: Omit<Manifest, 'sequence' | 'format'>): Promise<string> {
-    const sequence = ((await this.#manifestNames()).at(-1)?.sequence ?? 0) + 1
+    const given = [...(await filesIn(join(this.root, 'manifests'))), ...(await filesIn(join(this.root, PRUNED)))]
+    const sequence = 1 + given.reduce((highest, file) => Math.max(highest, Number.parseInt(file, 10) || 0), 0)
     const text = JSON.stringify(manifestSchema.parse({ format: FORMAT, sequence, ...manifest }))
     const name = `${String(sequence).padStart(6, '0')}-${ObjectStore.hash(text)}`
     await this.#writeJsonOnce(this.#manifestPath(name), text)
