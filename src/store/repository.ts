@@ -25,7 +25,7 @@ export interface PackedRows {
   rows: number
 }
 
-/** The backup repository: a folder of full backups of one database. See docs/architecture.md for its layout. */
+/** The backup repository: a folder of full backups of one database. See docs/repository-format.md. */
 export class Repository {
   readonly root: string
   readonly #objects: ObjectStore
