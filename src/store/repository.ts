@@ -117,10 +117,9 @@ export class Repository {
     await syncDirectory(this.root)
   }
 
-  /** Rows as an object's bytes, and the name that these give it. */
-  static pack(lines: readonly string[]): PackedRows {
-    const bytes = Buffer.from(lines.length === 0 ? '' : `${lines.join('\n')}\n`)
-    return { object: ObjectStore.hash(bytes), bytes, rows: lines.length }
+  /** Rows as an object's bytes, and the name that these give it. @param bytes whole lines, each with its line feed */
+  static pack(bytes: Buffer, rows: number): PackedRows {
+    return { object: ObjectStore.hash(bytes), bytes, rows }
   }
 
   /**

@@ -3,7 +3,7 @@ import { RowbackError } from '../errors.ts'
 import type { Table } from '../model/table.ts'
 import { imageColumns } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
-import { encodeRow } from '../model/value.ts'
+import { decodeRow } from '../model/value.ts'
 import type { ChunkReference, Manifest, TableManifest } from '../store/manifest.ts'
 import { boundFromJson, boundToJson, columnsToJson } from '../store/manifest.ts'
 import { Repository } from '../store/repository.ts'
@@ -12,7 +12,7 @@ import { Repository } from '../store/repository.ts'
 const TARGET_BYTES = 1 << 20
 /** Neighbours smaller than this are joined, so that deletions do not leave a litter of tiny chunks. */
 const SMALL_BYTES = TARGET_BYTES / 8
-const IN_FLIGHT = 2
+const IN_FLIGHT = 4
 
 /**
  * Backs up all tables in full, inside the transaction that will change them. Chunk bounds are taken from the newest
@@ -86,11 +86,22 @@ async function writeRange(
   writer: ChunkWriter
 ): Promise<void> {
   const orderAt = (table.order ?? []).map((name) => columns.indexOf(name))
-  for await (const batch of engine.readRows(table, range)) {
-    for (const row of batch) {
-      if (writer.isFull) await writer.cut(orderAt.map((at) => row[at] ?? null))
-      writer.add(encodeRow(row))
+  for await (const { bytes, ends } of engine.readLines(table, range)) {
+    let handed = 0
+    let rows = 0
+    let begin = 0
+    for (const end of ends) {
+      if (writer.isFullWith(begin - handed)) {
+        writer.add(bytes.subarray(handed, begin), rows)
+        const row = decodeRow(bytes.toString('utf8', begin, end - 1))
+        await writer.cut(orderAt.map((at) => row[at] ?? null))
+        handed = begin
+        rows = 0
+      }
+      rows++
+      begin = end
     }
+    writer.add(bytes.subarray(handed), rows)
   }
 }
 
@@ -116,7 +127,7 @@ function sameNames(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((name, i) => name === b[i])
 }
 
-/** Gathers encoded rows into chunks that follow each other without gap: each begins where the one before ends. */
+/** Gathers rows, as lines, into chunks that follow each other without gap: each begins where the one before ends. */
 class ChunkWriter {
   /** Compressed bytes that the repository did not have before. */
   added = 0
@@ -124,8 +135,9 @@ class ChunkWriter {
   readonly #signal: AbortSignal | undefined
   readonly #chunks: Promise<ChunkReference>[] = []
   #from: Row | null = null
-  #lines: string[] = []
+  #lines: Buffer[] = []
   #length = 0
+  #rows = 0
   #limit = TARGET_BYTES
   /** The largest of the newest backup's chunks for the rows at hand. */
   #parent: ChunkReference | null = null
@@ -136,8 +148,9 @@ class ChunkWriter {
     this.#signal = signal
   }
 
-  get isFull(): boolean {
-    return this.#length >= this.#limit
+  /** @param more bytes of lines that are about to be added */
+  isFullWith(more: number): boolean {
+    return this.#length + more >= this.#limit
   }
 
   /**
@@ -147,15 +160,17 @@ class ChunkWriter {
   async beginRange(from: Row | null, parent: ChunkReference | null, isLast: boolean): Promise<void> {
     if (from !== null && this.#length >= SMALL_BYTES) await this.cut(from)
     // A range that was not cut off goes on into this one: both had a parent, and the larger one helps more.
-    const goesOn = this.#lines.length > 0
+    const goesOn = this.#rows > 0
     if (!goesOn || (parent?.bytes ?? 0) > (this.#parent?.bytes ?? 0)) this.#parent = parent
     this.#isLastRange = isLast
     this.#limit = isLast ? TARGET_BYTES : 2 * TARGET_BYTES
   }
 
-  add(line: string): void {
-    this.#lines.push(line)
-    this.#length += line.length + 1
+  /** @param lines whole lines, which must not change any more */
+  add(lines: Buffer, rows: number): void {
+    this.#lines.push(lines)
+    this.#length += lines.length
+    this.#rows += rows
   }
 
   /** Ends the chunk before a key; waits while too many are still being stored. */
@@ -169,11 +184,12 @@ class ChunkWriter {
   }
 
   #store(): void {
-    const packed = Repository.pack(this.#lines)
+    const packed = Repository.pack(Buffer.concat(this.#lines), this.#rows)
     const { object, rows, bytes } = packed
     const reference: ChunkReference = { from: boundToJson(this.#from), rows, bytes: bytes.length, object }
     this.#lines = []
     this.#length = 0
+    this.#rows = 0
     const stored = this.#repository.putRows(packed, this.#parent?.object ?? null).then((added) => {
       this.added += added
       return reference
@@ -184,7 +200,7 @@ class ChunkWriter {
   }
 
   async end(): Promise<ChunkReference[]> {
-    if (this.#lines.length > 0 || this.#chunks.length === 0) this.#store()
+    if (this.#rows > 0 || this.#chunks.length === 0) this.#store()
     return Promise.all(this.#chunks)
   }
 }

@@ -1,4 +1,5 @@
 import { Repository } from '../../src/store/repository.ts'
+import { packLines } from './pack-lines.ts'
 
 /** A process that keeps a repository open until it is told `close`, or writes backups into it. */
 const [root, database, how, name, count] = process.argv.slice(2) as [string, string, string, string, string]
@@ -25,7 +26,7 @@ async function write(backups: number): Promise<void> {
   let base: string | null = null
   for (let i = 0; i < backups; i++) {
     // The same rows in every process, so that they meet at the same objects.
-    const rows = Repository.pack(Array.from({ length: 500 }, (_, id) => `[${id},"row ${id} of ${id === i ? i : 0}"]`))
+    const rows = packLines(Array.from({ length: 500 }, (_, id) => `[${id},"row ${id} of ${id === i ? i : 0}"]`))
     await repository.putRows(rows, base)
     base = rows.object
     const chunk = { from: null, rows: rows.rows, bytes: rows.bytes.length, object: rows.object }
