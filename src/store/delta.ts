@@ -18,7 +18,7 @@ const DELTA_PARAMS = {
   [constants.ZSTD_c_minMatch]: 7
 }
 /** A base must be small enough for `zstd -D` (32 MiB) and to be held in memory beside the chunk. */
-const LARGEST = 8 << 20
+export const LARGEST = 8 << 20
 /** Below this a delta saves less than its header costs. */
 const SMALLEST = 1024
 /** A delta that is not smaller than this part of the whole is not worth its base. */
@@ -58,9 +58,9 @@ export function unpackWhole(packed: Buffer): Promise<Buffer> {
   return decompress(packed, PIECES)
 }
 
-/** Whether a delta between two lengths (of uncompressed bytes) may be tried. */
-export function fitsDelta(bytes: number, base: number): boolean {
-  return bytes >= SMALLEST && base >= SMALLEST && bytes <= LARGEST && base <= LARGEST
+/** Whether bytes of this length can be packed as a delta, or be the base of one. */
+export function fitsDelta(bytes: number): boolean {
+  return bytes >= SMALLEST && bytes <= LARGEST
 }
 
 /**

@@ -112,7 +112,7 @@ function locked(root: string, mode: Mode, cause: unknown): RowbackError {
   return new RowbackError({
     code: 'repository.locked',
     message: `The backup repository ${root} ${whose}.`,
-    hint: 'Wait for it to end, or give it more time with --wait SECONDS.',
+    hint: mode === 'exclusive' ? 'Give it more time to end with --wait SECONDS.' : 'Try again when it has ended.',
     exit: ExitCode.locked,
     cause
   })

@@ -1,6 +1,6 @@
 import { hash as digest } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { open, readFile } from 'node:fs/promises'
+import { open, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ExitCode, RowbackError } from '../errors.ts'
 import { syncDirectory, writeOnce } from './atomic-file.ts'
@@ -8,6 +8,7 @@ import type { DeltaHeader } from './delta.ts'
 import {
   fitsDelta,
   HEADER_LENGTH,
+  LARGEST,
   LONGEST_CHAIN,
   packDelta,
   packWhole,
@@ -56,19 +57,17 @@ export class ObjectStore {
   async put(hash: string, bytes: Buffer, base: string | null = null): Promise<number> {
     const path = this.path(hash)
     if (this.#proven.has(hash)) return 0
+    // Whoever put it there may have crashed, or be about to, before its folder was synced.
+    this.#unsynced.add(dirname(path))
     if (existsSync(path)) {
       await this.get(hash)
       return 0
     }
-    const { packed, unpack } = (base && (await this.#asDelta(bytes, base))) || {
-      packed: await packWhole(bytes),
-      unpack: unpackWhole
-    }
+    const delta = base !== null && fitsDelta(bytes.length) ? await this.#asDelta(bytes, base) : null
+    const { packed, unpack } = delta ?? { packed: await packWhole(bytes), unpack: unpackWhole }
     const written = await writeOnce(path, join(this.#root, 'tmp'), packed, async (readBack) => {
       if (!bytes.equals(await unpack(readBack))) throw damaged(path, 'was not written as meant')
     })
-    // Whoever put it there meanwhile may have crashed before the folder was synced.
-    this.#unsynced.add(dirname(path))
     if (!written) {
       await this.get(hash)
       return 0
@@ -83,6 +82,7 @@ export class ObjectStore {
    */
   async #asDelta(bytes: Buffer, base: string): Promise<Packed | null> {
     try {
+      if (await this.#isLarge(base)) return null
       const header = await this.#header(base)
       if (header === null) return await this.#deltaTo(bytes, { base, depth: 1 })
       const beside = await this.#deltaTo(bytes, header)
@@ -94,9 +94,15 @@ export class ObjectStore {
     }
   }
 
+  /** Whether an object is too large for a base already by its file, so that it need not be read to know. */
+  async #isLarge(hash: string): Promise<boolean> {
+    const found = await stat(this.path(hash)).catch(() => null)
+    return found !== null && found.size > LARGEST
+  }
+
   async #deltaTo(bytes: Buffer, header: DeltaHeader): Promise<Packed | null> {
     const dictionary = await this.get(header.base)
-    if (!fitsDelta(bytes.length, dictionary.length)) return null
+    if (!fitsDelta(dictionary.length)) return null
     const packed = await packDelta(bytes, dictionary, header)
     return packed && { packed, unpack: (delta) => unpackDelta(delta, dictionary) }
   }

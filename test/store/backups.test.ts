@@ -96,6 +96,43 @@ describe('a full backup', () => {
     expect(tableIn(manifest, 'places').chunks.length).toBeGreaterThan(2)
   })
 
+  test('adds little when a hundredth of the rows changed, in one range or all over', async () => {
+    place.sql(`
+      DROP TABLE places;
+      CREATE TABLE noise (id INTEGER PRIMARY KEY, text TEXT);
+      INSERT INTO noise SELECT id, hex(randomblob(100)) FROM big;
+      INSERT INTO noise SELECT id + 1, hex(randomblob(100)) FROM big;
+    `)
+    const added = async (name: string) => {
+      const anchor = await migrate(name)
+      return (await (await repository()).manifest(anchor)).added
+    }
+    const first = await added('one')
+    place.sql('UPDATE noise SET text = hex(randomblob(100)) WHERE id BETWEEN 9000 AND 9000 + 180')
+    expect(await added('two')).toBeLessThan(0.03 * first)
+    place.sql('UPDATE noise SET text = hex(randomblob(100)) WHERE id * 7919 % 100 = 0')
+    expect(await added('three')).toBeLessThan(0.1 * first)
+    expect(first).toBeGreaterThan(1_000_000)
+  })
+
+  test('after many were taken away, chunks that were joined are deltas against the largest of them', async () => {
+    place.sql('UPDATE big SET text = hex(randomblob(200))')
+    const one = await migrate('one')
+    const opened = await repository()
+    const first = await opened.manifest(one)
+    place.sql('DELETE FROM big WHERE id % 20 <> 0 AND id > 4000')
+    const second = await opened.manifest(await migrate('two'))
+    const [before, after] = [first, second].map((manifest) => tableIn(manifest, 'big').chunks.length) as [
+      number,
+      number
+    ]
+    expect(after).toBeLessThan(before)
+    expect(second.added).toBeLessThan(first.added / 10)
+    const again = await repository()
+    const lines = await Promise.all(tableIn(second, 'big').chunks.map((chunk) => again.lines(chunk.object)))
+    expect(lines.flat()).toHaveLength(place.rows('SELECT count(*) FROM big')[0]?.[0] as number)
+  })
+
   function byteLength(lines: string[]): number {
     return lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0)
   }

@@ -103,6 +103,14 @@ describe('a delta', () => {
     expect(await depthOf(another)).toBe(0)
   })
 
+  test('is not made of what is too large to be held in memory twice', async () => {
+    const large = Buffer.alloc(9 << 20, 'x')
+    const [base, nearly] = [await put(large), Buffer.concat([large, Buffer.from('y')])]
+    const { hash } = await put(nearly, base.hash)
+    expect(await depthOf(hash)).toBe(0)
+    expect(await depthOf((await put(rows(0), base.hash)).hash)).toBe(0)
+  })
+
   test('of an object that the base itself was made from never comes back to itself', async () => {
     const [first, second] = (await chain(2)) as [string, string]
     await unlink(store.path(first))

@@ -37,7 +37,7 @@ async function holder(how: 'open' | 'openForReading' | 'openAlone'): Promise<Chi
   return child
 }
 
-const locked = { code: 'repository.locked', exit: 4, hint: expect.stringContaining('--wait') }
+const locked = { code: 'repository.locked', exit: 4, hint: expect.stringContaining('end') }
 
 describe('the lock of a repository', () => {
   test('is shared by those who back up and those who read', async () => {

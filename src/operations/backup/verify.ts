@@ -80,16 +80,28 @@ async function namesToVerify(
   if (version === undefined) return [...names].sort()
   const number = await context.versionNumber(version)
   const anchor = anchorFor(live.versions, number)
-  if (anchor === null) {
+  if (anchor !== null && !names.has(anchor)) await repository.manifest(anchor)
+  const others = await takenByThemselves(repository, number)
+  const wanted = [...(anchor === null ? [] : [anchor]), ...others]
+  if (wanted.length === 0) {
     throw new RowbackError({
       code: 'backup.missing',
-      message: `There is no backup of the state of version ${number}: the tables are in that state now.`,
+      message: `There is no backup of the state of version ${number}, in which the tables are now.`,
       hint: 'Check all backups with: rowback backup verify',
       exit: ExitCode.backupDamaged
     })
   }
-  if (!names.has(anchor)) await repository.manifest(anchor)
-  return [anchor]
+  return wanted
+}
+
+/** Backups of a version's state that no version took; what cannot be read is left to a check of all. */
+async function takenByThemselves(repository: Repository, state: number): Promise<string[]> {
+  const taken: string[] = []
+  for (const name of await repository.names()) {
+    const manifest = await repository.manifest(name).catch(() => null)
+    if (manifest?.state === state && manifest.version === null) taken.push(name)
+  }
+  return taken
 }
 
 async function read(repository: Repository, name: string, findings: Findings): Promise<Manifest | null> {
