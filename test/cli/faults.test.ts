@@ -220,6 +220,8 @@ describe('two processes', () => {
 })
 
 describe('kill -9 of a backup', () => {
+  const ROUNDS = 16
+
   const create = () =>
     spawn(process.execPath, [MAIN, 'backup', 'create', '--quiet', ...TARGET], { cwd: place.path, stdio: 'ignore' })
   const ended = (child: ReturnType<typeof create>) =>
@@ -232,31 +234,45 @@ describe('kill -9 of a backup', () => {
       WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
         INSERT INTO wide SELECT i, hex(randomblob(150)) FROM n;
     `)
+    const change = (round: number) =>
+      place.sql(`UPDATE wide SET text = hex(randomblob(150)) WHERE id % 3 = ${round % 3}`)
+    expect(await ended(create())).toBe(0)
+    change(0)
     const started = performance.now()
     expect(await ended(create())).toBe(0)
     const duration = performance.now() - started
     let killed = 0
-    let unfinished = 0
-    for (let round = 0; round < 14; round++) {
-      place.sql(`UPDATE wide SET text = hex(randomblob(150)) WHERE id % 3 = ${round % 3}`)
-      const before = await files('manifests')
+    let whileWriting = 0
+    for (let round = 0; round < ROUNDS; round++) {
+      change(round)
+      const manifests = await files('manifests')
+      const objects = (await files('objects')).length
       const child = create()
       const end = ended(child)
-      await sleep(duration * (0.3 + (0.75 * (round + Math.random())) / 14))
+      // By turns at any moment, and at one after it began to write.
+      if (round % 2 === 0) await sleep(duration * 1.2 * Math.random())
+      else {
+        while ((await files('objects')).length === objects && child.exitCode === null) await sleep(2)
+        await sleep(duration * 0.3 * Math.random())
+      }
       child.kill('SIGKILL')
-      if ((await end) === null) killed++
-      if (existsSync(place.at('.rowback/tmp'))) unfinished += (await files('tmp')).length
+      if ((await end) === null) {
+        killed++
+        if ((await files('objects')).length > objects) whileWriting++
+      }
       const left = await files('manifests')
-      expect(before.filter((path) => !left.includes(path))).toEqual([])
+      expect(manifests.filter((path) => !left.includes(path))).toEqual([])
       expect(await verify('hashes')).toMatchObject({ code: 0, stderr: '' })
     }
     expect(killed, 'backups that were killed on their way').toBeGreaterThan(5)
+    expect(whileWriting, 'backups that were killed while they wrote').toBeGreaterThan(0)
     expect((await place.run(['backup', 'create', ...TARGET])).code).toBe(0)
     expect((await verify()).code).toBe(0)
     // What the killed ones wrote and nothing names goes with the next prune.
     const { objects } = await place.json<{ objects: number }>(['backup', 'prune', '--keep-last', '99', ...TARGET])
     expect(existsSync(place.at('.rowback/tmp'))).toBe(false)
     expect((await verify()).code).toBe(0)
-    console.log(`${killed} of 14 backups killed; ${unfinished} unfinished files, ${objects} files that nothing names`)
+    expect(objects).toBeGreaterThan(0)
+    console.log(`${killed} of ${ROUNDS} backups killed, ${whileWriting} while they wrote`)
   })
 })
