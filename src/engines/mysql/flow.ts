@@ -44,22 +44,26 @@ export class Flow<T> {
     }
   }
 
-  /** Reads and drops what is left. */
+  /** Reads and drops what is left; the connection can be used again after it. */
   async drain(): Promise<void> {
     this.#dropping = true
     while (!this.#ended) await this.#more()
+    this.#resume()
   }
 
   async #more(): Promise<void> {
     const woken = new Promise<void>((resolve) => {
       this.#wake = resolve
     })
-    if (this.#paused) {
-      this.#paused = false
-      // Packets that waited are handled within this call, and may pause the connection again.
-      this.#driver.resume()
-    }
+    this.#resume()
     await woken
     this.#wake = null
+  }
+
+  #resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    // Packets that waited are handled within this call, and may pause the connection again.
+    this.#driver.resume()
   }
 }
