@@ -118,8 +118,8 @@ export class Repository {
   }
 
   /** Rows as an object's bytes, and the name that these give it. @param bytes whole lines, each with its line feed */
-  static pack(bytes: Buffer, rows: number): PackedRows {
-    return { object: ObjectStore.hash(bytes), bytes, rows }
+  static async pack(bytes: Buffer, rows: number): Promise<PackedRows> {
+    return { object: await ObjectStore.hashAside(bytes), bytes, rows }
   }
 
   /**

@@ -184,19 +184,19 @@ class ChunkWriter {
   }
 
   #store(): void {
-    const packed = Repository.pack(Buffer.concat(this.#lines), this.#rows)
-    const { object, rows, bytes } = packed
-    const reference: ChunkReference = { from: boundToJson(this.#from), rows, bytes: bytes.length, object }
+    const stored = this.#put(Buffer.concat(this.#lines), this.#rows, this.#from, this.#parent?.object ?? null)
     this.#lines = []
     this.#length = 0
     this.#rows = 0
-    const stored = this.#repository.putRows(packed, this.#parent?.object ?? null).then((added) => {
-      this.added += added
-      return reference
-    })
     // Whoever awaits it hears of a failure; until then it must not end the process.
     stored.catch(() => {})
     this.#chunks.push(stored)
+  }
+
+  async #put(bytes: Buffer, rows: number, from: Row | null, base: string | null): Promise<ChunkReference> {
+    const packed = await Repository.pack(bytes, rows)
+    this.added += await this.#repository.putRows(packed, base)
+    return { from: boundToJson(from), rows, bytes: bytes.length, object: packed.object }
   }
 
   async end(): Promise<ChunkReference[]> {

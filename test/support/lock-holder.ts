@@ -26,7 +26,7 @@ async function write(backups: number): Promise<void> {
   let base: string | null = null
   for (let i = 0; i < backups; i++) {
     // The same rows in every process, so that they meet at the same objects.
-    const rows = packLines(Array.from({ length: 500 }, (_, id) => `[${id},"row ${id} of ${id === i ? i : 0}"]`))
+    const rows = await packLines(Array.from({ length: 500 }, (_, id) => `[${id},"row ${id} of ${id === i ? i : 0}"]`))
     await repository.putRows(rows, base)
     base = rows.object
     const chunk = { from: null, rows: rows.rows, bytes: rows.bytes.length, object: rows.object }
