@@ -195,7 +195,8 @@ class ChunkWriter {
 
   async #put(bytes: Buffer, rows: number, from: Row | null, base: string | null): Promise<ChunkReference> {
     const packed = await Repository.pack(bytes, rows)
-    this.added += await this.#repository.putRows(packed, base)
+    const added = await this.#repository.putRows(packed, base)
+    this.added += added
     return { from: boundToJson(from), rows, bytes: bytes.length, object: packed.object }
   }
 
