@@ -1,4 +1,5 @@
 import { backupCreate } from './backup/create.ts'
+import { backupExport } from './backup/export.ts'
 import { backupList } from './backup/list.ts'
 import { diff } from './diff.ts'
 import { init } from './init.ts'
@@ -28,6 +29,7 @@ export const catalog = [
   rollback,
   backupCreate,
   backupList,
+  backupExport,
   status,
   recover
 ] as unknown as readonly Operation[]

@@ -1,6 +1,7 @@
 import type { BackupJson } from '../../operations/backup/backup-json.ts'
+import type { ExportOutput } from '../../operations/backup/export.ts'
 import type { Style } from '../render.ts'
-import { textTable } from './table.ts'
+import { plural, textTable } from './table.ts'
 
 export function backupCreateView(backup: BackupJson, style: Style): string {
   return backupsTable([backup], style)
@@ -8,6 +9,14 @@ export function backupCreateView(backup: BackupJson, style: Style): string {
 
 export function backupListView({ backups }: { backups: BackupJson[] }, style: Style): string {
   return backups.length === 0 ? 'No backups yet. Take one with: rowback backup create' : backupsTable(backups, style)
+}
+
+export function backupExportView({ version, file, tables, rows, bytes, notes }: ExportOutput, style: Style): string {
+  const size = `${plural(tables.length, 'table')}, ${plural(rows, 'row')}, ${bytesForPeople(bytes)}`
+  return [
+    `${style.bold(file)}  ${style.dim(`version ${version}, ${size}`)}`,
+    ...notes.map((note) => style.yellow(note))
+  ].join('\n')
 }
 
 function backupsTable(backups: BackupJson[], style: Style): string {

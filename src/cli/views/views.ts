@@ -1,5 +1,5 @@
 import type { Style } from '../render.ts'
-import { backupCreateView, backupListView } from './backups.ts'
+import { backupCreateView, backupExportView, backupListView } from './backups.ts'
 import { diffView, rowsView } from './changes.ts'
 import { inspectView, queryView, statusView } from './tables.ts'
 import { initView, logView, migrateView, recoverView, rollbackView, showView } from './versions.ts'
@@ -19,6 +19,7 @@ const VIEWS: Record<string, View> = {
   rollback: rollbackView,
   'backup create': backupCreateView,
   'backup list': backupListView,
+  'backup export': backupExportView,
   status: statusView,
   recover: recoverView
 }
