@@ -26,6 +26,7 @@ if (server === null) test.skip(`exports of MySQL: ${HOW_TO_PROVIDE}`)
 else {
   let bench: MysqlBench
   let other: MysqlBench
+  let files = 0
 
   beforeEach(async () => {
     bench = await MysqlBench.make(server)
@@ -42,7 +43,7 @@ else {
   }
 
   async function exported(version: number): Promise<ExportOutput & { text: string }> {
-    const output = await bench.db.run(backupExport, { version, out: bench.at(`${version}.sql`) })
+    const output = await bench.db.run(backupExport, { version, out: bench.at(`${version}-${++files}.sql`) })
     return { ...output, text: await readFile(output.file, 'utf8') }
   }
 

@@ -132,23 +132,30 @@ export class SqliteDumpText implements DumpText {
 
 /** A comment at the end would swallow the semicolon. */
 function ended(statements: readonly string[]): string {
-  return statements.map((statement) => `${statement}${/--[^\n]*$/.test(statement) ? '\n' : ''};\n`).join('')
+  return statements.map((statement) => `${statement}${endsInComment(statement) ? '\n' : ''};\n`).join('')
+}
+
+function endsInComment(statement: string): boolean {
+  return /--[^\n]*$/.test(statement.replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]/g, ''))
 }
 
 /**
- * A number that every version of SQLite reads as the very same one. Up to 15 digits any decimal does; else it takes 17,
- * because the shortest one may lie close to a neighbour; and very small ones are divided by powers of two, which is exact.
+ * A number that every version of SQLite reads as the very same one. Before 3.43 the sum of digits was rounded twice, so
+ * that a decimal halfway between two numbers could become either (0.172395698 in 3.40): with 17 digits none is. Very
+ * small ones are divided by powers of two, which is exact.
  */
 function realLiteral(value: number): string {
   if (!Number.isFinite(value)) return value > 0 ? '1e999' : '-1e999'
-  const size = Math.abs(value)
-  if (size !== 0 && size < SMALLEST_SAFE) {
-    const scaled = value * SCALE_STEP ** (SCALE_STEPS / 2) * SCALE_STEP ** (SCALE_STEPS / 2)
-    return `(${scaled.toPrecision(17)}${`/${SCALE_STEP}.0`.repeat(SCALE_STEPS)})`
-  }
-  const short = Object.is(value, -0) ? '-0' : String(value)
-  const text = short.includes('e') || short.length > 16 ? value.toPrecision(17) : short
-  return /[.e]/.test(text) ? text : `${text}.0`
+  if (value === 0) return Object.is(value, -0) ? '-0.0' : '0.0'
+  if (Math.abs(value) >= SMALLEST_SAFE) return digits(value)
+  const scaled = value * SCALE_STEP ** (SCALE_STEPS / 2) * SCALE_STEP ** (SCALE_STEPS / 2)
+  return `(${digits(scaled)}${`/${SCALE_STEP}.0`.repeat(SCALE_STEPS)})`
+}
+
+function digits(value: number): string {
+  const text = value.toPrecision(17)
+  const short = text.includes('.') ? text.replace(/\.?0+(?=e|$)/, '') : text
+  return /[.e]/.test(short) ? short : `${short}.0`
 }
 
 /** The client drops a carriage return at the end of a line, so that ends of lines are written as other signs and put back. */
