@@ -63,8 +63,7 @@ export class InsertBuilder {
   readonly #head: string
   readonly #between: string
   readonly #limit: number
-  #tuples: string[] = []
-  #length = 0
+  #tuples = ''
 
   /** @param limit in characters, of which each takes at most three bytes */
   constructor(head: string, between: string, limit: number) {
@@ -75,18 +74,16 @@ export class InsertBuilder {
 
   /** @returns the statement that is full; the row belongs to the next one */
   add(tuple: string): string {
-    const full = this.#length > 0 && this.#length + tuple.length > this.#limit ? this.take() : ''
-    this.#tuples.push(tuple)
-    this.#length += tuple.length + this.#between.length
+    const full = this.#tuples.length + tuple.length > this.#limit ? this.take() : ''
+    this.#tuples += this.#tuples === '' ? tuple : this.#between + tuple
     return full
   }
 
   /** What has gathered, as a statement; empty for nothing. */
   take(): string {
-    if (this.#tuples.length === 0) return ''
-    const statement = `${this.#head}${this.#tuples.join(this.#between)};\n`
-    this.#tuples = []
-    this.#length = 0
+    if (this.#tuples === '') return ''
+    const statement = `${this.#head}${this.#tuples};\n`
+    this.#tuples = ''
     return statement
   }
 }

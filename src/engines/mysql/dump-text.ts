@@ -28,6 +28,8 @@ const VARIABLES = [
 const CHECKS_OFF =
   '/*M!100201 SET @rowback_check_constraint_checks = @@check_constraint_checks, check_constraint_checks = 0 */;\n'
 const CHECKS_BACK = '/*M!100201 SET check_constraint_checks = @rowback_check_constraint_checks */;\n'
+// biome-ignore lint/suspicious/noControlCharactersInRegex: what the driver's escaping looks for
+const NEEDS_ESCAPE = /[\0\b\t\n\r\x1a"'\\]/
 const TEXTS = new Set(['char', 'varchar', 'tinytext', 'text', 'mediumtext', 'longtext', 'enum', 'set'])
 
 /** SQL files for the programs `mysql` and `mariadb`. */
@@ -72,15 +74,16 @@ export class MysqlDumpText implements DumpText {
     const columns = table.columns.map(asMysqlColumn)
     const head = `INSERT INTO ${quote(table.name)} (${list(columns.map((column) => column.name))}) VALUES\n`
     const builder = new InsertBuilder(head, ',\n', INSERT_CHARACTERS)
+    const refusable = columns.flatMap(({ charset }, i) => (charset === null ? [] : [i]))
     let isLoose = false
     for await (const rows of batches) {
       for (const row of rows) {
-        const needsLoose = table.hasGenerated || columns.some((column, i) => isRefused(column, row[i] ?? null))
+        const needsLoose = table.hasGenerated || refusable.some((i) => isRefused(columns[i]!, row[i] ?? null))
         if (needsLoose !== isLoose) {
           yield `${builder.take()}${modeIs(needsLoose)}`
           isLoose = needsLoose
         }
-        const full = builder.add(`(${columns.map((column, i) => cell(column, row[i] ?? null)).join(',')})`)
+        const full = builder.add(tupleOf(columns, row))
         if (full !== '') yield full
       }
     }
@@ -121,6 +124,15 @@ export class MysqlDumpText implements DumpText {
   }
 }
 
+function tupleOf(columns: readonly MysqlColumn[], row: Row): string {
+  let tuple = '('
+  for (let i = 0; i < columns.length; i++) {
+    if (i > 0) tuple += ','
+    tuple += cell(columns[i] as MysqlColumn, row[i] ?? null)
+  }
+  return `${tuple})`
+}
+
 function modeIs(loose: boolean): string {
   return `SET sql_mode = '${loose ? LOOSE : STRICT}';\n`
 }
@@ -132,6 +144,9 @@ function isRefused(column: MysqlColumn, value: Value): boolean {
 
 /** A literal that a column takes as it is; bytes have no character set, so that they are not converted. */
 function cell(column: MysqlColumn, value: Value): string {
+  if (typeof value === 'string' && column.dataType !== 'decimal') {
+    return NEEDS_ESCAPE.test(value) ? literal(value) : `'${value}'`
+  }
   return value instanceof RawText ? literal(value) : literalFor(column, value)
 }
 

@@ -153,9 +153,9 @@ function realLiteral(value: number): string {
 }
 
 function digits(value: number): string {
-  const text = value.toPrecision(17)
-  const short = text.includes('.') ? text.replace(/\.?0+(?=e|$)/, '') : text
-  return /[.e]/.test(short) ? short : `${short}.0`
+  const [mantissa, exponent] = value.toPrecision(17).split('e') as [string, string?]
+  const short = mantissa.includes('.') ? mantissa.replace(/0+$/, '').replace(/\.$/, '.0') : `${mantissa}.0`
+  return exponent === undefined ? short : `${short}e${exponent}`
 }
 
 /** The client drops a carriage return at the end of a line, so that ends of lines are written as other signs and put back. */
