@@ -50,6 +50,7 @@ export interface DumpText {
   /** UPDATE of the cells that differ; never of a row that came or went. */
   updateRow(table: ChangedTable, change: RowChange): string
   dropTable(name: string): string
+  dropTriggers(names: readonly string[]): string
 }
 
 /** A text that stands in a comment of one line. */

@@ -4,6 +4,7 @@ import type { Rowback } from '../../src/index.ts'
 import { open } from '../../src/index.ts'
 import type { Row } from '../../src/model/value.ts'
 import { backupExport } from '../../src/operations/backup/export.ts'
+import { diff } from '../../src/operations/diff.ts'
 import { Workplace } from '../support/cli.ts'
 import { restoreWithSqlite } from '../support/stock-client.ts'
 
@@ -36,6 +37,12 @@ async function restored(version: number): Promise<string> {
   const { file } = await db.run(backupExport, { version, out: place.at(`${name}.sql`) })
   await restoreWithSqlite(place.at(name), file)
   return name
+}
+
+/** Makes one state of another in a copy, with the stock client. */
+async function applyDiff(copy: string, from: number, to: number): Promise<void> {
+  const { sql = '' } = await db.run(diff, { from, to, sql: true })
+  await restoreWithSqlite(place.at(copy), await place.write(`diff-${++files}.sql`, sql))
 }
 
 /** Each cell with its storage class and its bytes; numbers as they are. */
@@ -101,6 +108,12 @@ describe('the stock client restores', () => {
       const copy = await restored(version)
       expect(cells('v', copy), `version ${version}`).toEqual(state)
       expect(cells('s', copy)).toEqual(cells('s'))
+      for (const to of states.keys()) {
+        await applyDiff(copy, version, to)
+        expect(cells('v', copy), `from version ${version} to ${to}`).toEqual(states[to])
+        await applyDiff(copy, to, version)
+        expect(cells('v', copy), `from version ${to} to ${version}`).toEqual(state)
+      }
     }
   })
 
@@ -151,6 +164,44 @@ describe('the stock client restores', () => {
     expect(place.rows(odd, copy)).toEqual(place.rows(odd))
     expect(place.rows('SELECT a FROM nokey', copy)).toEqual([[2], [1], [1], [null]])
     expect(place.rows('SELECT name, seq FROM sqlite_sequence', copy)).toEqual([['made', 7]])
+  })
+
+  test('a diff: no key, unique values that move, triggers, tables that come and go', async () => {
+    await start(`
+      CREATE TABLE nokey (a, rowid TEXT); INSERT INTO nokey VALUES (1, 'x'), (1, 'x'), (1.0, 'x'), ('1', 'X'), (NULL, NULL), (X'31', 'y');
+      CREATE TABLE u (id INTEGER PRIMARY KEY, name UNIQUE COLLATE NOCASE) WITHOUT ROWID;
+      INSERT INTO u VALUES (1, 'a'), (2, 'b'), (3, 'c');
+      CREATE TABLE log (id); CREATE INDEX i ON log (id);
+      CREATE TRIGGER tr AFTER UPDATE ON u BEGIN INSERT INTO log VALUES (new.id); END;
+    `)
+    const rows = (database?: string) => [
+      place.rows('SELECT typeof(a), quote(a), rowid FROM nokey ORDER BY 1, 2, 3', database),
+      place.rows('SELECT * FROM u ORDER BY id', database),
+      place.rows('SELECT id FROM log ORDER BY id', database),
+      schema(database).filter(([, name]) => name !== 'made')
+    ]
+    const states = [rows()]
+    await migrate('id,name\n3,d\n', 'u')
+    place.sql(`
+      UPDATE u SET name = 'x' WHERE id = 1; UPDATE u SET name = 'A' WHERE id = 2; UPDATE u SET name = 'b' WHERE id = 1;
+      DELETE FROM nokey WHERE _rowid_ IN (1, 3); UPDATE nokey SET a = 0.1 WHERE a IS NULL;
+    `)
+    states.push(rows())
+    const source = await place.write('made.csv', 'id,name\n1,x\n')
+    await db.migrate({ source, table: 'made', create: true, description: 'a table' })
+    const copy = await restored(0)
+    for (const [from, to] of [
+      [0, 1],
+      [1, 0],
+      [0, 1]
+    ] as const) {
+      await applyDiff(copy, from, to)
+      expect(rows(copy)).toEqual(states[to])
+    }
+    await applyDiff(copy, 1, 2)
+    expect([cells('made', copy), schema(copy)]).toEqual([cells('made'), schema()])
+    await applyDiff(copy, 2, 1)
+    expect(schema(copy).map(([, name]) => name)).not.toContain('made')
   })
 
   test.each(['UTF-16le', 'UTF-16be'])('a file in %s', async (encoding) => {

@@ -122,6 +122,10 @@ export class MysqlDumpText implements DumpText {
   dropTable(name: string): string {
     return `DROP TABLE ${quote(name)};\n`
   }
+
+  dropTriggers(names: readonly string[]): string {
+    return names.map((name) => `DROP TRIGGER IF EXISTS ${quote(name)};\n`).join('')
+  }
 }
 
 function tupleOf(columns: readonly MysqlColumn[], row: Row): string {

@@ -96,6 +96,10 @@ export class SqliteDumpText implements DumpText {
     return `DROP TABLE ${quote(name)};\n`
   }
 
+  dropTriggers(names: readonly string[]): string {
+    return names.map((name) => `DROP TRIGGER IF EXISTS ${quote(name)};\n`).join('')
+  }
+
   /** Without a key all cells together find a row; of equal rows, any will do. */
   #condition({ name, columns, key }: ChangedTable, row: Row): string {
     if (key !== null) {
@@ -106,7 +110,9 @@ export class SqliteDumpText implements DumpText {
       const value = this.#literal(row[i] ?? null)
       return `${quote(column.name)} IS ${value} COLLATE BINARY AND typeof(${quote(column.name)}) = typeof(${value})`
     })
-    return `rowid = (SELECT rowid FROM ${quote(name)} WHERE ${same.join(' AND ')} LIMIT 1)`
+    const taken = columns.map((column) => column.name.toLowerCase())
+    const rowid = ['rowid', '_rowid_', 'oid'].find((alias) => !taken.includes(alias))
+    return `${rowid} = (SELECT ${rowid} FROM ${quote(name)} WHERE ${same.join(' AND ')} LIMIT 1)`
   }
 
   #literal(value: Value): string {

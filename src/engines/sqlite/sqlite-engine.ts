@@ -7,7 +7,7 @@ import type { RowChange, WriteCounts } from '../../model/change.ts'
 import type { Column, ColumnType, SeenValues, Table, TableDefinition } from '../../model/table.ts'
 import { imageColumns, writableColumns } from '../../model/table.ts'
 import type { Row, Value } from '../../model/value.ts'
-import { RawText } from '../../model/value.ts'
+import { encodeRow, RawText } from '../../model/value.ts'
 import type { DumpText } from '../dump-text.ts'
 import type {
   Bookkeeping,
@@ -220,18 +220,37 @@ export class SqliteEngine extends SqlEngine {
   }
 
   override async *readState(table: Table, tracking: Tracking, version: number): AsyncIterable<Row[]> {
+    const place = this.#stateAt(table, tracking, version)
+    for await (const batch of super.readState(table, tracking, version)) {
+      for (const row of batch) this.#keepUndecodableText(place, row)
+      yield batch
+    }
+  }
+
+  override async *changesBetween(table: Table, tracking: Tracking, from: number, to: number): AsyncIterable<RowChange> {
+    const places = [this.#stateAt(table, tracking, from), this.#stateAt(table, tracking, to)] as const
+    for await (const change of super.changesBetween(table, tracking, from, to)) {
+      const { before, after } = change
+      // A row that is found by such text cannot be asked for; it is shown as the driver has it.
+      const isFound = !places[0].key.some((name) => {
+        const key = (after ?? before)?.[places[0].columns.indexOf(name)] ?? null
+        return key === null || String(key).includes(REPLACEMENT)
+      })
+      if (isFound && before) this.#keepUndecodableText(places[0], before)
+      if (isFound && after) this.#keepUndecodableText(places[1], after)
+      if (!before || !after || !isFound || encodeRow(before) !== encodeRow(after)) yield change
+    }
+  }
+
+  /** Where the rows of a tracked table stand that there were at a version. */
+  #stateAt(table: Table, tracking: Tracking, version: number): Place {
     const columns = this.names(table)
     const parts = [`SELECT ${list(columns)} FROM ${this.historyOf(tracking)} h WHERE ${this.stateOf('h')}`]
     if (tracking.live) {
       parts.push(`SELECT ${list(columns)} FROM ${quote(table.name)} WHERE ${quote(VERSION_COLUMN)} <= ?`)
     }
     const parameters = [version, version, ...(tracking.live ? [version] : [])].map(BigInt)
-    const sql = `(${parts.join(' UNION ALL ')})`
-    const place: Place = { table: table.name, sql, parameters, columns, key: table.key ?? [] }
-    for await (const batch of super.readState(table, tracking, version)) {
-      for (const row of batch) this.#keepUndecodableText(place, row)
-      yield batch
-    }
+    return { table: table.name, sql: `(${parts.join(' UNION ALL ')})`, parameters, columns, key: table.key ?? [] }
   }
 
   /** The driver turns bytes that are not UTF-8 into U+FFFD; where that sign stands, the bytes are read again as they are. */
