@@ -1,4 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import type { ExportOutput } from '../../src/operations/backup/export.ts'
 import { backupExport } from '../../src/operations/backup/export.ts'
@@ -11,12 +12,16 @@ import { restoreWithMysql } from '../support/stock-client.ts'
 
 const server = inject('mysqlUrl')
 
+/** The numbers from 0 to 49,999, as a table. */
+const NUMBERS =
+  '(WITH RECURSIVE r (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM r WHERE n < 999) SELECT a.n * 1000 + b.n n FROM r a, r b WHERE a.n < 50) numbers'
+
 interface Exact {
   rows: string[]
   ddl: string
 }
 
-/** MariaDB's own definitions know no member beyond the Basic Multilingual Plane: it prints a question mark. */
+/** The servers' own definitions know no member beyond the Basic Multilingual Plane: they print a question mark. */
 function withoutSupplement(one: TypeCase): TypeCase {
   if (!one.column.startsWith('ENUM')) return one
   const plain = (text: string) => text.replaceAll('😀', '漢')
@@ -70,7 +75,7 @@ else {
   const subjects = { ...SUBJECTS, "a SET with a member ''": [EMPTY_MEMBER] }
   describe.each(STRATEGIES)('%s: every state is restored by the stock client, cell by cell', (strategy) => {
     test.each(Object.entries(subjects))('%s', async (_, cases) => {
-      const known = cases.map((one) => (bench.server.family === 'mariadb' ? withoutSupplement(one) : one))
+      const known = cases.map(withoutSupplement)
       const ids = Array.from({ length: await makeTable(bench, known) }, (_, id) => id)
       const states = [await exactly(bench, 't')]
       const changed = ids.map((id) => ({ id, note: 'new' }))
@@ -235,5 +240,18 @@ else {
     expect(await everything(other, ['made'])).toEqual(await everything(bench, ['made']))
     await applyDiff(2, 1)
     expect(await other.rows("SHOW TABLES LIKE 'made'")).toEqual([])
+  })
+
+  test('a table that others redefine meanwhile ends the export without a file', async () => {
+    await bench.sql('CREATE TABLE a (id INT PRIMARY KEY, text TEXT)', 'CREATE TABLE z (id INT PRIMARY KEY)')
+    await bench.load([{ id: 1 }], { table: 'z', mode: 'insert' })
+    await bench.sql(`INSERT INTO a SELECT n, REPEAT('x', 400) FROM ${NUMBERS}`)
+    const out = bench.at('changed.sql')
+    const work = bench.db.run(backupExport, { version: 1, out })
+    const folder = bench.at('.')
+    while (!(await readdir(folder)).some((name) => name.endsWith('.unfinished'))) await sleep(1)
+    await bench.sql('ALTER TABLE z ADD COLUMN more INT')
+    await expect(work).rejects.toMatchObject({ code: expect.stringMatching(/^(export|table)\.changed$/) })
+    expect((await readdir(folder)).filter((name) => name.includes('.sql'))).toEqual([])
   })
 }
