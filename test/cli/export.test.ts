@@ -110,3 +110,23 @@ describe('backup export', () => {
     expect(existsSync(place.at('shop.db'))).toBe(true)
   })
 })
+
+describe('diff --sql', () => {
+  test('prints a script that sqlite3 applies, and the same in JSON beside the rest', async () => {
+    await place.json(['backup', 'export', '2', '--out', 'two.sql', ...TARGET])
+    await restoreWithSqlite(place.at('copy.db'), place.at('two.sql'))
+    const printed = await place.run(['diff', '2', '0', '--sql', ...TARGET])
+    const json = await place.json<{ sql: string; tables: unknown[] }>(['diff', '2', '0', '--sql', ...TARGET])
+    expect(printed).toEqual({ code: 0, stdout: json.sql, stderr: '' })
+    expect(json.tables).toHaveLength(1)
+    await restoreWithSqlite(place.at('copy.db'), await place.write('back.sql', printed.stdout))
+    expect(place.rows('SELECT id, name FROM dogs ORDER BY id', 'copy.db')).toEqual([
+      [1, 'Rex'],
+      [2, 'Bo']
+    ])
+  })
+
+  test('is not in the answer unless it is asked for', async () => {
+    expect(await place.json(['diff', '0', '2', ...TARGET])).not.toHaveProperty('sql')
+  })
+})
