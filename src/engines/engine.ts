@@ -2,6 +2,7 @@ import type { RowChange, WriteCounts, WriteMode } from '../model/change.ts'
 import type { FailureCode, RawCell } from '../model/failed-row.ts'
 import type { Column, ColumnType, SeenValues, Table, TableDefinition } from '../model/table.ts'
 import type { Row, Value } from '../model/value.ts'
+import type { DumpText } from './dump-text.ts'
 
 /** The column that says which version last wrote a tracked row. */
 export const VERSION_COLUMN = 'version_id'
@@ -171,6 +172,12 @@ export interface Engine {
    * @throws RowbackError `locked` (exit code 4) when another writer does not finish in time
    */
   transaction<T>(options: TransactionOptions, work: () => Promise<T>): Promise<T>
+  /**
+   * Runs `work` in one read transaction: all that it reads is of the moment in which it began. Other writers go on
+   * meanwhile, and what they write is not seen; only a SQLite file without a write-ahead log makes their commits wait.
+   * Definitions of tables are no part of that moment where {@link Capabilities.transactionalDdl} is false.
+   */
+  readTransaction<T>(work: () => Promise<T>): Promise<T>
 
   /** Reads the user's tables; bookkeeping columns and tables are left out. */
   tables(bookkeeping: Bookkeeping[]): Promise<Table[]>
@@ -179,6 +186,10 @@ export interface Engine {
   /** The columns and the key of a history table; undefined when there is none. */
   historyShape(history: string): Promise<Table | undefined>
   countRows(table: string): Promise<number>
+  /** How SQL files are written that the stock client of this database restores. */
+  dumpText(): Promise<DumpText>
+  /** Where the counter stands that numbers a table's rows, for {@link DumpText.counter}; null without one. */
+  counterOf(table: string): Promise<bigint | null>
   /**
    * The type as this database declares it.
    * @param seen where the type was read off some rows: digits and lengths are then no limits

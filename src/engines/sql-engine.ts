@@ -4,6 +4,7 @@ import type { Column, ColumnType, DefinedColumn, SeenValues, Table, TableDefinit
 import { writableColumns } from '../model/table.ts'
 import type { Row, Value } from '../model/value.ts'
 import { encodeRow } from '../model/value.ts'
+import type { DumpText } from './dump-text.ts'
 import type {
   Bookkeeping,
   Capabilities,
@@ -41,6 +42,9 @@ export abstract class SqlEngine implements Engine {
   abstract controlTable(name: string): string
   abstract hasControlTable(name: string): Promise<boolean>
   abstract transaction<T>(options: TransactionOptions, work: () => Promise<T>): Promise<T>
+  abstract readTransaction<T>(work: () => Promise<T>): Promise<T>
+  abstract dumpText(): Promise<DumpText>
+  abstract counterOf(table: string): Promise<bigint | null>
   abstract exclusively<T>(wait: number, work: () => Promise<T>): Promise<T>
   abstract createScratchTable(definition: TableDefinition): Promise<Table>
   abstract tables(bookkeeping: Bookkeeping[]): Promise<Table[]>

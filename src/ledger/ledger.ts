@@ -22,12 +22,13 @@ const TRANSACTION = { foreignKeys: true }
 /** The append-only list of versions, kept beside the data so that an entry and its rows commit together. */
 export class Ledger {
   readonly #engine: Engine
-  readonly #toolVersion: string
+  /** Of the program that is running. */
+  readonly toolVersion: string
   #identity: string | null
 
   private constructor(engine: Engine, toolVersion: string, identity: string | null) {
     this.#engine = engine
-    this.#toolVersion = toolVersion
+    this.toolVersion = toolVersion
     this.#identity = identity
   }
 
@@ -337,7 +338,7 @@ export class Ledger {
       startedAt: new Date().toISOString(),
       finishedAt: null,
       host: hostname(),
-      toolVersion: this.#toolVersion,
+      toolVersion: this.toolVersion,
       previousHash: null,
       hash: null
     }

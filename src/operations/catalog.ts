@@ -1,4 +1,5 @@
 import { backupCreate } from './backup/create.ts'
+import { backupExport } from './backup/export.ts'
 import { backupList } from './backup/list.ts'
 import { backupPrune } from './backup/prune.ts'
 import { backupVerify } from './backup/verify.ts'
@@ -32,6 +33,7 @@ export const catalog = [
   backupList,
   backupVerify,
   backupPrune,
+  backupExport,
   status,
   recover
 ] as unknown as readonly Operation[]

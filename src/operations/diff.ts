@@ -3,10 +3,12 @@ import { RowbackError } from '../errors.ts'
 import type { WriteCounts } from '../model/change.ts'
 import { count as countChange, noCounts } from '../model/change.ts'
 import { compareStates } from '../strategies/changes.ts'
+import { diffSql } from '../strategies/diff-sql.ts'
 import { headOf } from '../strategies/lifetimes.ts'
 import type { ChangeJson } from './change-json.ts'
 import { changeJson } from './change-json.ts'
-import { count, text, versionReference } from './inputs.ts'
+import type { Context } from './context.ts'
+import { count, flag, text, versionReference } from './inputs.ts'
 import { operation } from './operation.ts'
 
 export interface DiffOutput {
@@ -15,48 +17,60 @@ export interface DiffOutput {
   /** Tables that could not be compared, and why. */
   notes: string[]
   tables: (Omit<WriteCounts, 'unchanged'> & { table: string; rows: ChangeJson[] })[]
+  /** Statements that make the later state of the earlier one, where they were asked for. */
+  sql?: string
+}
+
+interface DiffInput {
+  from: string
+  to?: string | undefined
+  table?: string | undefined
+  limit?: number | undefined
+  sql: boolean
 }
 
 export const diff = operation({
   name: 'diff',
   summary: 'compare the states that two versions left, row by row and cell by cell',
-  details: `Without the second version the comparison is with the head: the data as it is now, under the snapshot strategy with what others changed since. Under it the state of a version is the backup taken before the next one.`,
+  details: `Without the second version the comparison is with the head: the data as it is now, under the snapshot strategy with what others changed since. Under it the state of a version is the backup taken before the next one. With --sql the answer is a script for mysql, mariadb or sqlite3 that makes the second state of the first, its rows in one transaction. Triggers are dropped before and made again after, because what they did is among the changes; on MySQL and MariaDB that, and making and dropping whole tables, is not part of the transaction.`,
   example: 'rowback diff 1 2 --table customers',
   positional: ['from', 'to'],
   input: z.object({
     from: versionReference('the earlier version'),
     to: versionReference('the later version; the head when left out').optional(),
     table: text('only this table', 'TABLE').optional(),
-    limit: count('show at most so many rows of each table; all are counted').optional()
+    limit: count('show at most so many rows of each table; all are counted').optional(),
+    sql: flag('print SQL that turns the first state into the second')
   }),
   makesDatabase: false,
   async run(context, options): Promise<DiffOutput> {
-    const live = await context.liveState()
-    const from = await context.versionNumber(options.from)
-    const to = options.to === undefined ? headOf(live.versions) : await context.versionNumber(options.to)
-    const compared = await compareStates(
-      context.engine,
-      live,
-      await context.repository(),
-      from,
-      to,
-      options.table ?? null
-    )
-    if (options.table !== undefined && compared.length === 0) throw unknownTable(options.table, from, to)
-    const tables: DiffOutput['tables'] = []
-    for (const { table, columns, key, changes } of compared) {
-      const { unchanged: _none, ...counts } = noCounts()
-      const rows: ChangeJson[] = []
-      for await (const change of changes()) {
-        countChange(counts as WriteCounts, change)
-        if (rows.length < (options.limit ?? Number.POSITIVE_INFINITY)) rows.push(changeJson(change, columns, key))
-      }
-      if (counts.inserted + counts.updated + counts.deleted > 0) tables.push({ table, ...counts, rows })
-    }
-    const notes = compared.map(({ note }) => note).filter((note) => note !== null)
-    return { from, to, notes, tables }
+    // The rows are read more than once for a script, which must be of one moment.
+    return options.sql ? context.engine.readTransaction(() => compare(context, options)) : compare(context, options)
   }
 })
+
+async function compare(context: Context, options: DiffInput): Promise<DiffOutput> {
+  const live = await context.liveState()
+  const from = await context.versionNumber(options.from)
+  const to = options.to === undefined ? headOf(live.versions) : await context.versionNumber(options.to)
+  const repository = await context.repository()
+  const compared = await compareStates(context.engine, live, repository, from, to, options.table ?? null)
+  if (options.table !== undefined && compared.length === 0) throw unknownTable(options.table, from, to)
+  const tables: DiffOutput['tables'] = []
+  for (const { table, columns, key, changes } of compared) {
+    const { unchanged: _none, ...counts } = noCounts()
+    const rows: ChangeJson[] = []
+    for await (const change of changes()) {
+      countChange(counts as WriteCounts, change)
+      if (rows.length < (options.limit ?? Number.POSITIVE_INFINITY)) rows.push(changeJson(change, columns, key))
+    }
+    if (counts.inserted + counts.updated + counts.deleted > 0) tables.push({ table, ...counts, rows })
+  }
+  const notes = compared.map(({ note }) => note).filter((note) => note !== null)
+  if (!options.sql) return { from, to, notes, tables }
+  const sql = await diffSql(context.engine, live, repository, { from, to }, compared)
+  return { from, to, notes, tables, sql }
+}
 
 function unknownTable(table: string, from: number, to: number): RowbackError {
   return new RowbackError({

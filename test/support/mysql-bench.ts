@@ -37,6 +37,15 @@ export class MysqlBench {
     return this.#db
   }
 
+  get url(): string {
+    return this.#shop.database.url
+  }
+
+  /** A path in the folder beside the database. */
+  at(name: string): string {
+    return this.#shop.place.at(name)
+  }
+
   async remove(): Promise<void> {
     await this.#db.close()
     await this.#shop.remove()

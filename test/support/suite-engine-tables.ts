@@ -181,6 +181,34 @@ export function tableTests(host: EngineHost, bench: Bench): void {
       expect(await seen()).toEqual([[1n, 'Rex', 4n]])
     })
 
+    test('a read transaction sees one moment while others write', async () => {
+      const table = await threeDogs()
+      // Without its write-ahead log a SQLite file lets nobody commit while it is read.
+      if (engine.name === 'sqlite') await engine.query('PRAGMA journal_mode = WAL')
+      const other = await another()
+      const before = await dogs()
+      const add = (id: number) =>
+        other.transaction(WAIT, () => other.run(`INSERT INTO ${q('dogs')} VALUES (${id}, 'Neo', 1)`))
+      await engine.readTransaction(async () => {
+        await add(7)
+        expect(await dogs()).toEqual(before)
+        await add(8)
+        expect(await dogs()).toEqual(before)
+        expect(await engine.countRows(table.name)).toBe(before.length)
+      })
+      expect(await dogs()).toHaveLength(before.length + 2)
+    })
+
+    test('a read transaction ends when its work throws, and writing goes on after it', async () => {
+      await threeDogs()
+      const failed = engine.readTransaction(async () => {
+        throw new Error('given up')
+      })
+      await expect(failed).rejects.toThrow('given up')
+      await engine.transaction(WAIT, () => engine.run(`INSERT INTO ${q('dogs')} VALUES (7, 'Neo', 1)`))
+      expect(await dogs()).toHaveLength(4)
+    })
+
     test('a database where another writes is `locked`, exit code 4, within the wait', async () => {
       await makeDogs()
       const other = await another()

@@ -1,4 +1,5 @@
 import type { BackupJson } from '../../operations/backup/backup-json.ts'
+import type { ExportOutput } from '../../operations/backup/export.ts'
 import type { BackupListOutput, ListedBackup } from '../../operations/backup/list.ts'
 import type { BackupPruneOutput } from '../../operations/backup/prune.ts'
 import { ranges } from '../../operations/backup/prune.ts'
@@ -17,6 +18,14 @@ export function backupListView({ backups, disk }: BackupListOutput, style: Style
     listTable(backups, style),
     '',
     `${plural(backups.length, 'backup')}; the repository takes ${bytesForPeople(disk.total)} on disk${trash}.`
+  ].join('\n')
+}
+
+export function backupExportView({ version, file, tables, rows, bytes, notes }: ExportOutput, style: Style): string {
+  const size = `${plural(tables.length, 'table')}, ${plural(rows, 'row')}, ${bytesForPeople(bytes)}`
+  return [
+    `${style.bold(file)}  ${style.dim(`version ${version}, ${size}`)}`,
+    ...notes.map((note) => style.yellow(note))
   ].join('\n')
 }
 

@@ -7,7 +7,8 @@ import { plural, shorten, textTable } from './table.ts'
 
 const SHOWN_ROWS = 20
 
-export function diffView({ from, to, notes, tables }: DiffOutput, style: Style): string {
+export function diffView({ from, to, notes, tables, sql }: DiffOutput, style: Style): string {
+  if (sql !== undefined) return sql.trimEnd()
   const parts = [
     ...notes.map((note) => style.yellow(note)),
     ...(tables.length === 0 ? [`No row differs between version ${from} and ${to}.`] : []),

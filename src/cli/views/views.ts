@@ -1,5 +1,5 @@
 import type { Style } from '../render.ts'
-import { backupCreateView, backupListView, backupPruneView, backupVerifyView } from './backups.ts'
+import { backupCreateView, backupExportView, backupListView, backupPruneView, backupVerifyView } from './backups.ts'
 import { diffView, rowsView } from './changes.ts'
 import { inspectView, queryView, statusView } from './tables.ts'
 import { initView, logView, migrateView, recoverView, rollbackView, showView } from './versions.ts'
@@ -21,6 +21,7 @@ const VIEWS: Record<string, View> = {
   'backup list': backupListView,
   'backup verify': backupVerifyView,
   'backup prune': backupPruneView,
+  'backup export': backupExportView,
   status: statusView,
   recover: recoverView
 }

@@ -3,6 +3,7 @@ import { bareTable } from '../../model/table.ts'
 import type { Row, Value } from '../../model/value.ts'
 import type { MysqlColumn } from './columns.ts'
 import { canOrder, columnsNamed, columnType, membersOf } from './columns.ts'
+import { createText } from './create-text.ts'
 import { quote } from './sql-text.ts'
 import { inItsSession } from './trigger-text.ts'
 
@@ -153,7 +154,7 @@ export class Catalogue {
   /** Without the counter of AUTO_INCREMENT, which moves with every row. */
   async #createStatement(table: string): Promise<string> {
     const [row] = await this.#read(`SHOW CREATE TABLE ${quote(this.#schema)}.${quote(table)}`)
-    return String(row?.[1]).replace(/^(\) .*?)AUTO_INCREMENT=\d+ ?/m, '$1')
+    return createText(row?.[1]).replace(/^(\) .*?)AUTO_INCREMENT=\d+ ?/m, '$1')
   }
 
   async #triggerStatements(triggers: readonly string[]): Promise<string[]> {

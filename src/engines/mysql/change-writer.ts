@@ -5,9 +5,10 @@ import type { Row } from '../../model/value.ts'
 import { RawText } from '../../model/value.ts'
 import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
 import type { MysqlColumn } from './columns.ts'
-import { columnsNamed, copiesOf, isBytes } from './columns.ts'
+import { columnsNamed, copiesOf } from './columns.ts'
 import { isLoadable, LoadText, loadStatement } from './load-text.ts'
 import { literalFor } from './range.ts'
+import { sameCells } from './same-cells.ts'
 import { list, literal, quote } from './sql-text.ts'
 import type { Statements } from './statements.ts'
 import { insertTuples } from './statements.ts'
@@ -54,7 +55,10 @@ class Deleter {
     for await (const { before } of changes) {
       if (!before) continue
       if (this.#keyAt.length === 0) {
-        await this.#statements.execute(`DELETE FROM ${quote(this.#table.name)} WHERE ${this.#sameRow(before)} LIMIT 1`)
+        // All cells together find a row; of equal rows, any will do.
+        await this.#statements.execute(
+          `DELETE FROM ${quote(this.#table.name)} WHERE ${sameCells(this.#columns, before)} LIMIT 1`
+        )
         continue
       }
       conditions.push(this.#keyOf(before))
@@ -82,26 +86,6 @@ class Deleter {
       )
     }
     await this.#statements.execute(`DELETE FROM ${quote(this.#table.name)} ${where}`)
-  }
-
-  /** Without a key all cells together find a row; of equal rows, any will do. */
-  #sameRow(row: Row): string {
-    return this.#columns
-      .map((column, i) => {
-        const name = quote(column.name)
-        const value = row[i] ?? null
-        if (value === null) return `${name} IS NULL`
-        if (value instanceof RawText) return `HEX(${name}) = '${Buffer.from(value.bytes).toString('hex')}'`
-        if (column.dataType === 'float') return `${name} * 1e0 = ${literal(value)}`
-        if (isBytes(column)) return `HEX(${name}) = '${Buffer.from(value as Uint8Array).toString('hex')}'`
-        if (column.dataType === 'json')
-          return `CAST(CAST(${name} AS CHAR) AS BINARY) = CAST(${literal(value)} AS BINARY)`
-        if (column.charset !== null && typeof value === 'string') {
-          return `CAST(CONVERT(${name} USING utf8mb4) AS BINARY) = CAST(${literal(value)} AS BINARY)`
-        }
-        return `${name} = ${literalFor(column, value)}`
-      })
-      .join(' AND ')
   }
 }
 

@@ -99,6 +99,7 @@ const LOST: Detail = {
 }
 
 const DETAILS = new Map<number | string, Detail>([
+  [1412, { code: 'table.changed', message: 'Others changed a table while it was read.', hint: 'Do it again.' }],
   [
     1044,
     {

@@ -4,6 +4,7 @@ import type { RowChange, WriteCounts } from '../../model/change.ts'
 import type { Column, ColumnType, DefinedColumn, SeenValues, Table, TableDefinition } from '../../model/table.ts'
 import { imageColumns, writableColumns } from '../../model/table.ts'
 import type { Row, Value } from '../../model/value.ts'
+import type { DumpText } from '../dump-text.ts'
 import type {
   Bookkeeping,
   Capabilities,
@@ -25,8 +26,10 @@ import type { MysqlColumn } from './columns.ts'
 import { bareColumns, cellsOf, columnsNamed, copiesOf, copyExpression, readExpression, sameCell } from './columns.ts'
 import type { RawResult } from './connection.ts'
 import { Connection } from './connection.ts'
+import { createText } from './create-text.ts'
 import { declaredType, SHORT_TEXT } from './declare.ts'
 import { decodeRows } from './decode.ts'
+import { MysqlDumpText } from './dump-text.ts'
 import { isRepeated, translate } from './errors.ts'
 import { findViolations } from './foreign-keys.ts'
 import type { Product } from './product.ts'
@@ -227,6 +230,21 @@ export class MysqlEngine extends SqlEngine {
     })
   }
 
+  async readTransaction<T>(work: () => Promise<T>): Promise<T> {
+    // Under READ COMMITTED the server would leave the snapshot out without a word.
+    await this.#execute('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ')
+    await this.#execute('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY')
+    this.#inTransaction = true
+    try {
+      return await work()
+    } catch (error) {
+      throw translate(error, this.database)
+    } finally {
+      this.#inTransaction = false
+      await this.#rollback()
+    }
+  }
+
   async #begin(options: TransactionOptions): Promise<void> {
     const seconds = Math.max(1, Math.ceil(options.wait / 1000))
     await this.#execute(
@@ -268,6 +286,17 @@ export class MysqlEngine extends SqlEngine {
 
   #catalogue(schema = this.database): Catalogue {
     return new Catalogue((sql, parameters) => this.#read(sql, parameters), schema, this.#server.family === 'mariadb')
+  }
+
+  async dumpText(): Promise<DumpText> {
+    return new MysqlDumpText()
+  }
+
+  async counterOf(table: string): Promise<bigint | null> {
+    // information_schema would say what it was a while ago.
+    const [row] = await this.#read(`SHOW CREATE TABLE ${quote(table)}`)
+    const counter = /^\) .*?AUTO_INCREMENT=(\d+)/m.exec(createText(row?.[1]))?.[1]
+    return counter === undefined ? null : BigInt(counter)
   }
 
   declare(type: ColumnType, seen?: SeenValues): string {

@@ -11,6 +11,11 @@ export function sessionOf(sql: string): string | null {
   return sqlMode === undefined ? null : `sql_mode = '${sqlMode}', collation_connection = ${collation}`
 }
 
+/** The statement itself. */
+export function withoutSession(sql: string): string {
+  return sql.replace(MARK, '')
+}
+
 export function isTriggerStatement(sql: string): boolean {
   return MARK.test(sql)
 }

@@ -30,3 +30,7 @@ export function slotFor(value: Value): string {
 export function bindable(value: Value): Bound {
   return value instanceof RawText ? value.bytes : value
 }
+
+export function isTriggerStatement(sql: string): boolean {
+  return /^\s*CREATE\s+(TEMP\w*\s+)?TRIGGER\b/i.test(sql)
+}

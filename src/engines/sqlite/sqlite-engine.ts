@@ -7,7 +7,8 @@ import type { RowChange, WriteCounts } from '../../model/change.ts'
 import type { Column, ColumnType, SeenValues, Table, TableDefinition } from '../../model/table.ts'
 import { imageColumns, writableColumns } from '../../model/table.ts'
 import type { Row, Value } from '../../model/value.ts'
-import { RawText } from '../../model/value.ts'
+import { encodeRow, RawText } from '../../model/value.ts'
+import type { DumpText } from '../dump-text.ts'
 import type {
   Bookkeeping,
   QueryResult,
@@ -20,10 +21,11 @@ import type {
 } from '../engine.ts'
 import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
 import { SqlEngine } from '../sql-engine.ts'
+import { SqliteDumpText } from './dump-text.ts'
 import { translate } from './errors.ts'
 import { allForeignKeys, inspectTable, isStrict, plainTables, virtualTables } from './inspect.ts'
 import { RowWriter } from './row-writer.ts'
-import { bindable, hasBytesOf, list, matching, quote, slotFor } from './sql-text.ts'
+import { bindable, hasBytesOf, isTriggerStatement, list, matching, quote, slotFor } from './sql-text.ts'
 import { adapterFor, declaredType } from './types.ts'
 
 const BATCH = 1000
@@ -31,6 +33,17 @@ const CACHE_KIB = 65_536
 const REPLACEMENT = '\uFFFD'
 
 type Bound = null | number | bigint | string | Uint8Array
+
+/** Where a row that was read can be read again. */
+interface Place {
+  table: string
+  /** What stands after FROM, and its parameters. */
+  sql: string
+  parameters: Value[]
+  columns: string[]
+  /** Finds one row. */
+  key: string[]
+}
 
 /** SQLite through Node's own driver: one file, bookkeeping beside the data as `rowback_*` tables. */
 export class SqliteEngine extends SqlEngine {
@@ -118,6 +131,18 @@ export class SqliteEngine extends SqlEngine {
     }
   }
 
+  async readTransaction<T>(work: () => Promise<T>): Promise<T> {
+    // The moment is that of the first read.
+    this.#translated(() => this.#db.exec('BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1'))
+    try {
+      return await work()
+    } catch (error) {
+      throw translate(error, this.database)
+    } finally {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+    }
+  }
+
   #begin(options: TransactionOptions): void {
     // SQLite ignores file modes for root; a file marked read-only is meant to stay as it is all the same.
     if (existsSync(this.#path) && (statSync(this.#path).mode & 0o222) === 0) {
@@ -158,6 +183,16 @@ export class SqliteEngine extends SqlEngine {
     return virtualTables((sql, ...parameters) => this.#read(sql, ...parameters))
   }
 
+  async dumpText(): Promise<DumpText> {
+    return new SqliteDumpText(String(this.#read('PRAGMA encoding')[0]?.encoding))
+  }
+
+  async counterOf(table: string): Promise<bigint | null> {
+    if (this.#read("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").length === 0) return null
+    const [row] = this.#read('SELECT seq FROM sqlite_sequence WHERE name = ?', table)
+    return typeof row?.seq === 'bigint' ? row.seq : null
+  }
+
   declare(type: ColumnType, seen?: SeenValues): string {
     return declaredType(type, seen !== undefined)
   }
@@ -177,24 +212,62 @@ export class SqliteEngine extends SqlEngine {
     ]
     const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''
     const sql = `SELECT ${list(columns)} FROM ${quote(table.name)} ${where} ORDER BY ${list(order)}`
-    const orderAt = order.map((name) => columns.indexOf(name))
+    const place: Place = { table: table.name, sql: quote(table.name), parameters: [], columns, key: order }
     for await (const batch of this.stream(sql, [...(range.from ?? []), ...(range.to ?? [])])) {
-      for (const row of batch) this.#keepUndecodableText(table, columns, orderAt, row)
+      for (const row of batch) this.#keepUndecodableText(place, row)
       yield batch
     }
   }
 
+  override async *readState(table: Table, tracking: Tracking, version: number): AsyncIterable<Row[]> {
+    const place = this.#stateAt(table, tracking, version)
+    for await (const batch of super.readState(table, tracking, version)) {
+      for (const row of batch) this.#keepUndecodableText(place, row)
+      yield batch
+    }
+  }
+
+  override async *changesBetween(table: Table, tracking: Tracking, from: number, to: number): AsyncIterable<RowChange> {
+    const places = [this.#stateAt(table, tracking, from), this.#stateAt(table, tracking, to)] as const
+    for await (const change of super.changesBetween(table, tracking, from, to)) {
+      const { before, after } = change
+      // A row that is found by such text cannot be asked for; it is shown as the driver has it.
+      const isFound = !places[0].key.some((name) => {
+        const key = (after ?? before)?.[places[0].columns.indexOf(name)] ?? null
+        return key === null || String(key).includes(REPLACEMENT)
+      })
+      if (isFound && before) this.#keepUndecodableText(places[0], before)
+      if (isFound && after) this.#keepUndecodableText(places[1], after)
+      if (!before || !after || !isFound || encodeRow(before) !== encodeRow(after)) yield change
+    }
+  }
+
+  /** Where the rows of a tracked table stand that there were at a version. */
+  #stateAt(table: Table, tracking: Tracking, version: number): Place {
+    const columns = this.names(table)
+    const parts = [`SELECT ${list(columns)} FROM ${this.historyOf(tracking)} h WHERE ${this.stateOf('h')}`]
+    if (tracking.live) {
+      parts.push(`SELECT ${list(columns)} FROM ${quote(table.name)} WHERE ${quote(VERSION_COLUMN)} <= ?`)
+    }
+    const parameters = [version, version, ...(tracking.live ? [version] : [])].map(BigInt)
+    return { table: table.name, sql: `(${parts.join(' UNION ALL ')})`, parameters, columns, key: table.key ?? [] }
+  }
+
   /** The driver turns bytes that are not UTF-8 into U+FFFD; where that sign stands, the bytes are read again as they are. */
-  #keepUndecodableText(table: Table, columns: string[], orderAt: number[], row: Row): void {
+  #keepUndecodableText(place: Place, row: Row): void {
+    const { columns } = place
     for (let i = 0; i < row.length; i++) {
       const text = row[i]
       if (typeof text !== 'string' || !text.includes(REPLACEMENT)) continue
+      const keyAt = place.key.map((name) => columns.indexOf(name))
       // Such a key may stand for several rows, and none of them can be asked for.
-      if (orderAt.includes(i)) throw undecodableKey(table.name)
+      if (keyAt.includes(i)) throw undecodableKey(place.table)
       const column = columns[i] as string
-      const sql = `SELECT CAST(${quote(column)} AS BLOB), ${hasBytesOf(column)} FROM ${quote(table.name)} WHERE ${matching(table.order ?? [])}`
-      const key = orderAt.map((at) => bindable(row[at] as Value))
-      const [bytes, same] = readAll(this.#db, sql, [text, ...key]).rows[0] ?? []
+      const sql = `SELECT CAST(${quote(column)} AS BLOB), ${hasBytesOf(column)} FROM ${place.sql} WHERE ${matching(place.key)}`
+      const key = keyAt.map((at) => row[at] as Value)
+      const { rows } = readAll(this.#db, sql, [text, ...place.parameters, ...key].map(bindable))
+      if (rows.length > 1) throw undecodableKey(place.table)
+      const [bytes, same] = rows[0] ?? []
       if (same !== 1n && bytes instanceof Uint8Array) row[i] = new RawText(bytes)
     }
   }
@@ -208,7 +281,7 @@ export class SqliteEngine extends SqlEngine {
   }
 
   triggerStatements(table: Table): string[] {
-    return table.ddl.filter((statement) => /^\s*CREATE\s+(TEMP\w*\s+)?TRIGGER\b/i.test(statement))
+    return table.ddl.filter(isTriggerStatement)
   }
 
   /** They are taken out inside the transaction. */
@@ -364,8 +437,8 @@ function readAll(db: DatabaseSync, sql: string, parameters: Bound[]): QueryResul
 function undecodableKey(table: string): RowbackError {
   return new RowbackError({
     code: 'value.undecodable',
-    message: `${table} has no rowid, and a key with U+FFFD in it: it may be bytes that are not valid text, and cannot be read exactly.`,
-    hint: 'Correct that key, or give the table a rowid.'
+    message: `${table} has bytes that may be no valid text, in a key or beside one that is NULL, and they cannot be read exactly.`,
+    hint: 'Correct that key, or, where the table is WITHOUT ROWID, give it a rowid.'
   })
 }
 

@@ -1,0 +1,119 @@
+import type { DumpText } from '../engines/dump-text.ts'
+import { commentLine } from '../engines/dump-text.ts'
+import type { Engine } from '../engines/engine.ts'
+import { RowbackError } from '../errors.ts'
+import type { Row } from '../model/value.ts'
+import type { LiveState } from './session.ts'
+import type { StateReader, StateTable } from './state-reader.ts'
+
+const COUNTS = /\bAUTO_?INCREMENT\b/i
+
+/** A view, a routine or the like, with the statements that make it anew. */
+export interface ExportedObject {
+  kind: string
+  name: string
+  statements: string[]
+}
+
+export interface ExportRequest {
+  engine: Engine
+  state: StateReader
+  live: LiveState
+  /** What the file says of itself, a comment line each. */
+  about: readonly string[]
+  /** What is made after all tables, in this order. */
+  objects: readonly ExportedObject[]
+  signal: AbortSignal | undefined
+}
+
+/** The rows that were written, as they are. */
+export interface ExportedTable {
+  table: string
+  rows: number
+}
+
+/**
+ * One state as an SQL file for the stock client, in pieces; to be read inside one read transaction.
+ * @param exported gets each table when it is written
+ * @throws RowbackError `export.unknown_columns` where others changed the columns of a tracked table
+ */
+export async function* exportState(request: ExportRequest, exported: ExportedTable[]): AsyncGenerator<string> {
+  const { engine, state, about } = request
+  const dump = await engine.dumpText()
+  yield dump.begin()
+  yield about.map(commentLine).join('')
+  const triggers: string[] = []
+  for (const name of state.names().sort()) {
+    const table = await state.table(name)
+    if (!table) throw notThere(name)
+    triggers.push(dump.triggers(table.ddl))
+    yield* exportTable(request, dump, table, exported)
+  }
+  yield* triggers
+  yield* exportObjects(dump, request.objects)
+  yield dump.end()
+}
+
+async function* exportTable(
+  { engine, live, signal }: ExportRequest,
+  dump: DumpText,
+  table: StateTable,
+  exported: ExportedTable[]
+): AsyncGenerator<string> {
+  const { name, ddl } = table
+  const columns = table.written.map((written) => table.columns.find((column) => column.name === written)!)
+  const stranger = columns.find((column) => !ddl.some((statement) => names(statement, column.name)))
+  if (stranger) throw unknownColumn(name, stranger.name)
+  // Numbers that were given once are not given again: the counter of a table that is there is never lower.
+  const isLive = live.tables.some((candidate) => candidate.name === name)
+  const counter = isLive && ddl.some((statement) => COUNTS.test(statement)) ? await engine.counterOf(name) : null
+  yield `\n${commentLine(`Table ${name}`)}${dump.table(ddl)}`
+  const counts: ExportedTable = { table: name, rows: 0 }
+  const hasGenerated = table.columns.some((column) => column.generated)
+  yield* dump.inserts({ name, columns, hasGenerated }, counted(table.rows(), counts, signal))
+  if (counter !== null) yield dump.counter(name, counter)
+  yield dump.afterRows(ddl)
+  exported.push(counts)
+}
+
+/** Views, routines and the like, after the tables that they read. */
+async function* exportObjects(dump: DumpText, objects: readonly ExportedObject[]): AsyncGenerator<string> {
+  for (const { kind, name, statements } of objects) {
+    yield `\n${commentLine(`${kind} ${name}`)}${dump.object(statements)}`
+  }
+}
+
+async function* counted(
+  batches: AsyncIterable<Row[]>,
+  counts: ExportedTable,
+  signal: AbortSignal | undefined
+): AsyncGenerator<Row[]> {
+  for await (const rows of batches) {
+    signal?.throwIfAborted()
+    counts.rows += rows.length
+    yield rows
+  }
+}
+
+/** A table's definition may be older than its columns; a name may be written in it with quotes doubled. */
+function names(statement: string, column: string): boolean {
+  const text = statement.toLowerCase()
+  const name = column.toLowerCase()
+  return [name, name.replaceAll('`', '``'), name.replaceAll('"', '""')].some((spelling) => text.includes(spelling))
+}
+
+function notThere(table: string): RowbackError {
+  return new RowbackError({
+    code: 'backup.missing',
+    message: `The rows of ${table} in that state cannot be found.`,
+    hint: 'Check the repository with: rowback backup list'
+  })
+}
+
+function unknownColumn(table: string, column: string): RowbackError {
+  return new RowbackError({
+    code: 'export.unknown_columns',
+    message: `The column ${column} of ${table} was added by others since the table is tracked, and is not in the definition that was kept.`,
+    hint: 'Take the column out, or switch the table to the snapshot strategy.'
+  })
+}
