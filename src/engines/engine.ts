@@ -16,6 +16,10 @@ export interface Capabilities {
   transactionalDdl: boolean
   /** Bookkeeping columns can be hidden from `SELECT *`. */
   invisibleColumns: boolean
+  /** The largest integer that a column can hold. */
+  largestInteger: bigint
+  /** A column holds values of every type, whatever it was declared as. */
+  typesPerValue: boolean
 }
 
 /** Where the rows that versions superseded are kept for one tracked table. */
@@ -46,6 +50,20 @@ export interface Bookkeeping {
 export interface QueryResult {
   columns: string[]
   rows: Row[]
+}
+
+/** A table as it was in some state, to be read whole. */
+export interface PastTable {
+  name: string
+  /** All of them, computed ones included. */
+  columns: Column[]
+  key: string[] | null
+  /** Statements that make the table anew: the table itself first, then its indexes and triggers. */
+  ddl: string[]
+  /** Names of the columns that rows are read in: all that can be written. */
+  written: string[]
+  /** Rows in batches, in the order of the key where there is one. */
+  rows: () => AsyncIterable<Row[]>
 }
 
 /** A half-open range of rows in a table's `order`: `from` included, `to` not; null is open. */
@@ -163,6 +181,11 @@ export interface Engine {
    */
   transaction<T>(options: TransactionOptions, work: () => Promise<T>): Promise<T>
 
+  /** Runs `work`, which only reads, on one state of the database, whatever others commit meanwhile. */
+  snapshot<T>(work: () => Promise<T>): Promise<T>
+
+  /** Names of all that tables would collide with: tables of every kind and views, bookkeeping included. */
+  relations(): Promise<string[]>
   /** Reads the user's tables; bookkeeping columns and tables are left out. */
   tables(bookkeeping: Bookkeeping[]): Promise<Table[]>
   /** Tables of a kind that can be neither backed up nor restored, by name. */
@@ -209,6 +232,11 @@ export interface Engine {
     version: number,
     tracking: Tracking | null
   ): Promise<void>
+  /**
+   * Writes rows exactly as they are into a table that has neither rows nor triggers, inside a transaction.
+   * @param rows in the table's writable columns
+   */
+  fill(table: Table, rows: AsyncIterable<Row[]>): Promise<void>
   /** Rows whose references lead nowhere, as sentences; empty when all is well. */
   foreignKeyViolations(): Promise<string[]>
 

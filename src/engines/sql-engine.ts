@@ -41,6 +41,8 @@ export abstract class SqlEngine implements Engine {
   abstract hasControlTable(name: string): Promise<boolean>
   abstract transaction<T>(options: TransactionOptions, work: () => Promise<T>): Promise<T>
   abstract exclusively<T>(wait: number, work: () => Promise<T>): Promise<T>
+  abstract snapshot<T>(work: () => Promise<T>): Promise<T>
+  abstract relations(): Promise<string[]>
   abstract createScratchTable(definition: TableDefinition): Promise<Table>
   abstract tables(bookkeeping: Bookkeeping[]): Promise<Table[]>
   abstract unsupportedTables(): Promise<string[]>
@@ -56,6 +58,7 @@ export abstract class SqlEngine implements Engine {
   ): Promise<void>
   abstract triggerStatements(table: Table): string[]
   abstract liftTriggers(table: Table): Promise<string[]>
+  abstract fill(table: Table, rows: AsyncIterable<Row[]>): Promise<void>
   abstract foreignKeyViolations(): Promise<string[]>
 
   /** The operator by which the cells of a key are found. */

@@ -1,5 +1,7 @@
 import { backupCreate } from './backup/create.ts'
 import { backupList } from './backup/list.ts'
+import { backupRestore } from './backup/restore.ts'
+import { checkout } from './checkout.ts'
 import { diff } from './diff.ts'
 import { init } from './init.ts'
 import { inspect } from './inspect.ts'
@@ -25,9 +27,11 @@ export const catalog = [
   retry,
   diff,
   query,
+  checkout,
   rollback,
   backupCreate,
   backupList,
+  backupRestore,
   status,
   recover
 ] as unknown as readonly Operation[]

@@ -1,7 +1,7 @@
-import type { Engine, Tracking } from '../engines/engine.ts'
+import type { Engine, PastTable, Tracking } from '../engines/engine.ts'
 import { WHOLE_TABLE } from '../engines/engine.ts'
 import type { Collations } from '../model/key.ts'
-import type { Column, Table } from '../model/table.ts'
+import type { Table } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
 import { decodeRow } from '../model/value.ts'
@@ -21,18 +21,7 @@ export type Place =
   | { kind: 'tracked'; tracked: TrackedTable; table: Table; tracking: Tracking }
 
 /** A table as it was in one state, to be read whole. */
-export interface StateTable {
-  name: string
-  /** All of them, computed ones included. */
-  columns: Column[]
-  key: string[] | null
-  /** Statements that make the table anew: the table itself first, then its indexes and triggers. */
-  ddl: string[]
-  /** Names of the columns that rows are read in: all that can be written. */
-  written: string[]
-  /** Rows in batches, in the order of the key where there is one. */
-  rows: () => AsyncIterable<Row[]>
-}
+export type StateTable = PastTable
 
 /** Finds each table as it was in one state: its history, a full backup, or the live rows. */
 export class StateReader {
@@ -127,7 +116,7 @@ export class StateReader {
 }
 
 /** Rows without the hidden order column, where there is one. */
-async function* withoutFirst(isHidden: boolean, batches: AsyncIterable<Row[]>): AsyncIterable<Row[]> {
+export async function* withoutFirst(isHidden: boolean, batches: AsyncIterable<Row[]>): AsyncIterable<Row[]> {
   for await (const rows of batches) yield isHidden ? rows.map((row) => row.slice(1)) : rows
 }
 

@@ -1,6 +1,7 @@
 import type { Style } from '../render.ts'
 import { backupCreateView, backupListView } from './backups.ts'
 import { diffView, rowsView } from './changes.ts'
+import { writtenStateView } from './states.ts'
 import { inspectView, queryView, statusView } from './tables.ts'
 import { initView, logView, migrateView, recoverView, rollbackView, showView } from './versions.ts'
 
@@ -16,9 +17,11 @@ const VIEWS: Record<string, View> = {
   retry: migrateView,
   diff: diffView,
   query: queryView,
+  checkout: writtenStateView,
   rollback: rollbackView,
   'backup create': backupCreateView,
   'backup list': backupListView,
+  'backup restore': writtenStateView,
   status: statusView,
   recover: recoverView
 }

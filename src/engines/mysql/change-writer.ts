@@ -32,6 +32,14 @@ export async function applyChanges(
   await new Inserter(statements, table, history === null ? null : version).insert(changes())
 }
 
+/** Writes rows exactly into a table without triggers or bookkeeping. */
+export async function insertRows(statements: Statements, table: Table, rows: AsyncIterable<Row[]>): Promise<void> {
+  async function* changes(): AsyncIterable<RowChange> {
+    for await (const batch of rows) for (const after of batch) yield { before: null, after }
+  }
+  await new Inserter(statements, table, null).insert(changes())
+}
+
 class Deleter {
   readonly #statements: Statements
   readonly #table: Table

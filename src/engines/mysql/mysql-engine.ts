@@ -19,7 +19,7 @@ import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
 import { SqlEngine } from '../sql-engine.ts'
 import { adapterFor } from './adapt.ts'
 import { Catalogue, columnShown, temporaryShape } from './catalogue.ts'
-import { applyChanges } from './change-writer.ts'
+import { applyChanges, insertRows } from './change-writer.ts'
 import type { MysqlColumn } from './columns.ts'
 import { bareColumns, cellsOf, columnsNamed, copiesOf, readExpression, sameCell } from './columns.ts'
 import type { RawResult } from './connection.ts'
@@ -50,6 +50,12 @@ const SHOWN_OF_VERSIONS = [
   ...['version_id', 'kind', 'status', 'strategy', 'author', 'author_name', 'author_email', 'author_alias'],
   ...['description', 'remarks', 'tag', 'target_version', 'source_name', 'started_at', 'finished_at']
 ]
+/** Collations in which only equal bytes are equal; utf8mb4_bin would ignore blanks at the end. */
+const EXACT_TEXT: Record<Product['family'], string> = {
+  mariadb: 'CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin',
+  mysql: 'CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin',
+  tidb: 'CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin'
+}
 const INFILE_OFF =
   'local_infile is off on this server, so rows go by INSERT, which takes longer. To turn it on: SET GLOBAL local_infile = 1'
 const NAMES_DEFINERS = /\b(ALL PRIVILEGES ON \*\.\*|SUPER|SET USER|SET_USER_ID|SET_ANY_DEFINER)\b/i
@@ -87,7 +93,12 @@ export class MysqlEngine extends SqlEngine {
     this.database = target.database
     this.product = server.name
     this.advice = server.localInfile ? [] : [INFILE_OFF]
-    this.capabilities = { transactionalDdl: false, invisibleColumns: server.invisibleColumns }
+    this.capabilities = {
+      transactionalDdl: false,
+      invisibleColumns: server.invisibleColumns,
+      largestInteger: 2n ** 64n - 1n,
+      typesPerValue: false
+    }
     this.#controlSchema = target.sameSchema ? target.database : `${target.database}_rowback`
   }
 
@@ -226,6 +237,20 @@ export class MysqlEngine extends SqlEngine {
     })
   }
 
+  async snapshot<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#inTransaction) return work()
+    await this.#execute('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ')
+    await this.#execute('START TRANSACTION WITH CONSISTENT SNAPSHOT')
+    this.#inTransaction = true
+    this.#hasWritten = false
+    try {
+      return await work()
+    } finally {
+      await this.#rollback()
+      this.#inTransaction = false
+    }
+  }
+
   async #begin(options: TransactionOptions): Promise<void> {
     const seconds = Math.max(1, Math.ceil(options.wait / 1000))
     await this.#execute(
@@ -255,6 +280,13 @@ export class MysqlEngine extends SqlEngine {
     const hidden = this.#target.sameSchema ? this.bookkeepingNames(bookkeeping) : new Set()
     const tables = await this.#catalogue().tables((name) => hidden.has(name))
     return tables.map((table) => this.withoutBookkeeping(table, bookkeeping))
+  }
+
+  async relations(): Promise<string[]> {
+    const rows = await this.#read('SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ?', [
+      this.database
+    ])
+    return rows.map(([name]) => String(name))
   }
 
   async unsupportedTables(): Promise<string[]> {
@@ -290,8 +322,11 @@ export class MysqlEngine extends SqlEngine {
 
   protected override declareIn({ columns, key }: TableDefinition, column: DefinedColumn): string {
     const declared = this.declare(column.type, column.seen)
-    if (key?.includes(column.name)) return keyType(declared)
-    return columns.length > MOST_VARCHARS && declared.startsWith('VARCHAR') ? 'TEXT' : declared
+    const isLong = columns.length > MOST_VARCHARS && declared.startsWith('VARCHAR')
+    const fitting = key?.includes(column.name) ? keyType(declared) : isLong ? 'TEXT' : declared
+    return column.exactText && /^VARCHAR|TEXT$/.test(fitting)
+      ? `${fitting} ${EXACT_TEXT[this.#server.family]}`
+      : fitting
   }
 
   /** Whether other tables refer to it was asked before; after the commit nothing may stop it. */
@@ -389,6 +424,11 @@ export class MysqlEngine extends SqlEngine {
     this.#hasWritten = true
     const history = tracking && this.historyOf(tracking)
     await this.#translated(() => applyChanges(this.#statements(), table, changes, version, history))
+  }
+
+  async fill(table: Table, rows: AsyncIterable<Row[]>): Promise<void> {
+    this.#hasWritten = true
+    await this.#translated(() => insertRows(this.#statements(), table, rows))
   }
 
   async foreignKeyViolations(): Promise<string[]> {

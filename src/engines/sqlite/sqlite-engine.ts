@@ -38,7 +38,12 @@ export class SqliteEngine extends SqlEngine {
   readonly product: string
   readonly database: string
   readonly isNew: boolean
-  readonly capabilities = { transactionalDdl: true, invisibleColumns: false }
+  readonly capabilities = {
+    transactionalDdl: true,
+    invisibleColumns: false,
+    largestInteger: 2n ** 63n - 1n,
+    typesPerValue: true
+  }
   protected readonly keyEqual = 'IS'
   readonly #path: string
   readonly #db: DatabaseSync
@@ -137,6 +142,20 @@ export class SqliteEngine extends SqlEngine {
   /** Other writers wait for the transaction itself. */
   async exclusively<T>(_wait: number, work: () => Promise<T>): Promise<T> {
     return work()
+  }
+
+  async snapshot<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#db.isTransaction) return work()
+    this.#translated(() => this.#db.exec('BEGIN'))
+    try {
+      return await work()
+    } finally {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+    }
+  }
+
+  async relations(): Promise<string[]> {
+    return this.#read("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").map((row) => String(row.name))
   }
 
   async createScratchTable(definition: TableDefinition): Promise<Table> {
@@ -272,6 +291,22 @@ export class SqliteEngine extends SqlEngine {
         ? insert(after.map(slotFor))
         : plain
       statement.run(...after.map(bindable))
+    }
+  }
+
+  async fill(table: Table, rows: AsyncIterable<Row[]>): Promise<void> {
+    const columns = this.names(table)
+    const insert = (slots: string[]) =>
+      this.#db.prepare(`INSERT OR ABORT INTO ${quote(table.name)} (${list(columns)}) VALUES (${slots.join(', ')})`)
+    const plain = this.#translated(() => insert(columns.map(() => '?')))
+    for await (const batch of rows) {
+      this.#translated(() => {
+        for (const row of batch) {
+          const isPlain = !row.some((value) => value instanceof RawText)
+          const statement = isPlain ? plain : insert(row.map(slotFor))
+          statement.run(...row.map(bindable))
+        }
+      })
     }
   }
 
