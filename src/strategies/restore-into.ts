@@ -1,7 +1,8 @@
 import type { Engine } from '../engines/engine.ts'
 import { WHOLE_TABLE } from '../engines/engine.ts'
 import { ExitCode, RowbackError, usageError } from '../errors.ts'
-import { digested, digestOf, RowsDigest } from '../model/rows-digest.ts'
+import type { Comparison } from '../model/rows-digest.ts'
+import { compareRows, digested, digestOf, RowsDigest } from '../model/rows-digest.ts'
 import type { Table } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
@@ -151,14 +152,19 @@ class Restoration {
   }
 
   async #fillTables(): Promise<void> {
-    for (const { state, mapped, digest } of this.#going) {
+    for (const going of this.#going) {
+      const { state, mapped, digest } = going
       const table = this.#table(state.name)
       if (mapped) this.#notes.push(...changedTypes(mapped, table), ...mapped.notes)
       assertSameColumns(state, table, this.#target)
-      const rows = mapped ? mappedRows(state.rows(), rowMapper(mapped, table, this.#target)) : state.rows()
-      await this.#target.fill(table, digested(this.#untilGivenUp(rows), digest))
+      await this.#target.fill(table, digested(this.#untilGivenUp(this.#rows(going)), digest))
       if (!mapped) await this.#makeIndexes(state, table)
     }
+  }
+
+  /** The rows as the target is to hold them. */
+  #rows({ state, mapped }: Going): AsyncIterable<Row[]> {
+    return mapped ? mappedRows(state.rows(), rowMapper(mapped, this.#table(state.name), this.#target)) : state.rows()
   }
 
   async *#untilGivenUp(batches: AsyncIterable<Row[]>): AsyncIterable<Row[]> {
@@ -178,11 +184,13 @@ class Restoration {
 
   /** Reads back what was written and compares it with what was to be written. @throws RowbackError `restore.mismatch` */
   async #prove(): Promise<void> {
-    for (const { state, digest } of this.#going) {
+    for (const going of this.#going) {
+      const { state, digest } = going
       this.#request.signal?.throwIfAborted()
       const table = this.#table(state.name)
-      const held = await digestOf(withoutFirst(table.hiddenOrder, this.#target.readRows(table, WHOLE_TABLE)))
-      if (!held.equals(digest)) throw mismatch(state.name, held.rows, digest.rows)
+      const read = () => withoutFirst(table.hiddenOrder, this.#target.readRows(table, WHOLE_TABLE))
+      if ((await digestOf(read())).equals(digest)) continue
+      throw mismatch(state.name, await compareRows(this.#rows(going), read()))
     }
     await this.#noteForeignKeys()
   }
@@ -256,13 +264,10 @@ function assertSameColumns(state: StateTable, table: Table, target: Engine): voi
   })
 }
 
-function mismatch(table: string, is: number, shouldBe: number): RowbackError {
+function mismatch(table: string, { differing, example }: Comparison): RowbackError {
   return new RowbackError({
     code: 'restore.mismatch',
-    message:
-      is === shouldBe
-        ? `Some of the ${shouldBe} rows of ${table} did not read back as they were written.`
-        : `${table} has ${is} rows, where ${shouldBe} were written.`,
+    message: `${table} did not read back as it was written: ${differing} rows differ, for example ${example}.`,
     hint: 'Check whether the target holds the same types in the same way: its product, version and sql_mode.'
   })
 }
