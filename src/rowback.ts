@@ -127,8 +127,12 @@ export class Rowback {
     return this.run(checkout, { ...options, version, to })
   }
 
-  query(sql: string): Promise<Output<typeof query>> {
-    return this.run(query, { sql })
+  /**
+   * Runs a query that can only read.
+   * @param options.at asks the state that this version left: its number, its tag, or a time
+   */
+  query(sql: string, options: { at?: number | string } = {}): Promise<Output<typeof query>> {
+    return this.run(query, { ...options, sql })
   }
 
   status(): Promise<Output<typeof status>> {

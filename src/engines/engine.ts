@@ -1,3 +1,4 @@
+import { RowbackError } from '../errors.ts'
 import type { RowChange, WriteCounts, WriteMode } from '../model/change.ts'
 import type { FailureCode, RawCell } from '../model/failed-row.ts'
 import type { Column, ColumnType, SeenValues, Table, TableDefinition } from '../model/table.ts'
@@ -64,6 +65,16 @@ export interface PastTable {
   written: string[]
   /** Rows in batches, in the order of the key where there is one. */
   rows: () => AsyncIterable<Row[]>
+}
+
+/** A state of the tables that questions can be asked about. */
+export interface PastState {
+  /** In words, for messages: `version 3`. */
+  name: string
+  /** The tables that there were. */
+  tables: readonly string[]
+  /** One of them; undefined where nothing is left of it. */
+  table(name: string): Promise<PastTable | undefined>
 }
 
 /** A half-open range of rows in a table's `order`: `from` included, `to` not; null is open. */
@@ -160,6 +171,13 @@ export interface Engine {
   query(sql: string, parameters?: Value[]): Promise<QueryResult>
   /** Runs one statement that can only read, whatever it says. */
   readOnlyQuery(sql: string): Promise<QueryResult>
+  /**
+   * Runs one statement that can only read on the tables as they were, in a session of its own, which leaves nothing
+   * behind. Only the tables that the statement names are made there; views are as they are now, over those tables.
+   * @throws RowbackError `table.missing` for a table that is there now and was not then; `query.live` for what could
+   *   only be read as it is now
+   */
+  readOnlyQueryAt(sql: string, past: PastState): Promise<QueryResult>
   quote(identifier: string): string
   /** The quoted place of a control table such as `rowback_version`. */
   controlTable(name: string): string
@@ -263,4 +281,13 @@ export interface Engine {
   changesBetween(table: Table, tracking: Tracking, from: number, to: number): AsyncIterable<RowChange>
   /** Rows of a tracked table as they were at a version, in the columns of `imageColumns(table)` without the hidden one. */
   readState(table: Table, tracking: Tracking, version: number): AsyncIterable<Row[]>
+}
+
+/** The error about a table that is there now and was not in some state. */
+export function noTableThen(table: string, past: PastState): RowbackError {
+  return new RowbackError({
+    code: 'table.missing',
+    message: `There was no table ${table} at ${past.name}.`,
+    hint: past.tables.length === 0 ? 'There were no tables.' : `There were: ${[...past.tables].sort().join(', ')}.`
+  })
 }

@@ -8,6 +8,7 @@ import type {
   Bookkeeping,
   Capabilities,
   Engine,
+  PastState,
   QueryResult,
   RowRange,
   Tracking,
@@ -36,6 +37,7 @@ export abstract class SqlEngine implements Engine {
   abstract run(sql: string, parameters?: Value[]): Promise<number>
   abstract query(sql: string, parameters?: Value[]): Promise<QueryResult>
   abstract readOnlyQuery(sql: string): Promise<QueryResult>
+  abstract readOnlyQueryAt(sql: string, past: PastState): Promise<QueryResult>
   abstract quote(identifier: string): string
   abstract controlTable(name: string): string
   abstract hasControlTable(name: string): Promise<boolean>

@@ -7,6 +7,7 @@ import type { Row, Value } from '../../model/value.ts'
 import type {
   Bookkeeping,
   Capabilities,
+  PastState,
   QueryResult,
   RowRange,
   Tracking,
@@ -28,6 +29,7 @@ import { declaredType, SHORT_TEXT } from './declare.ts'
 import { decodeRows } from './decode.ts'
 import { isRepeated, translate } from './errors.ts'
 import { findViolations } from './foreign-keys.ts'
+import { explainedOfPast, PastTables } from './past-tables.ts'
 import type { Product } from './product.ts'
 import { PRODUCT_VARIABLES, readProduct } from './product.ts'
 import { rangeCondition } from './range.ts'
@@ -142,7 +144,7 @@ export class MysqlEngine extends SqlEngine {
   }
 
   async readOnlyQuery(sql: string): Promise<QueryResult> {
-    if (!READS.test(sql) || /\bINTO\s+(OUTFILE|DUMPFILE|@)/i.test(sql)) throw onlyReads()
+    assertReads(sql)
     return this.#translated(async () => {
       const connection = await this.#alive()
       await connection.execute('START TRANSACTION READ ONLY')
@@ -152,6 +154,19 @@ export class MysqlEngine extends SqlEngine {
         if (!connection.lost) await connection.execute('ROLLBACK')
       }
     })
+  }
+
+  async readOnlyQueryAt(sql: string, past: PastState): Promise<QueryResult> {
+    assertReads(sql)
+    const session = new MysqlEngine(this.#target, await this.#translated(() => connect(this.#target)), this.#server)
+    try {
+      await session.#translated(() => new PastTables(session.#statements(), this.database, past).make(sql))
+      return await session.readOnlyQuery(sql)
+    } catch (error) {
+      throw explainedOfPast(error)
+    } finally {
+      await session.close()
+    }
   }
 
   quote(identifier: string): string {
@@ -605,6 +620,11 @@ function overtaken(database: string, cause: unknown): RowbackError {
     exit: ExitCode.locked,
     cause
   })
+}
+
+/** @throws RowbackError `target.read_only` */
+function assertReads(sql: string): void {
+  if (!READS.test(sql) || /\bINTO\s+(OUTFILE|DUMPFILE|@)/i.test(sql)) throw onlyReads()
 }
 
 function onlyReads(): RowbackError {

@@ -10,6 +10,7 @@ import type { Row, Value } from '../../model/value.ts'
 import { RawText } from '../../model/value.ts'
 import type {
   Bookkeeping,
+  PastState,
   QueryResult,
   RowRange,
   Tracking,
@@ -18,8 +19,10 @@ import type {
   Unholdable,
   WriteRequest
 } from '../engine.ts'
-import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
+import { noTableThen, SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
 import { SqlEngine } from '../sql-engine.ts'
+import type { Quotes } from '../sql-words.ts'
+import { wordsOf } from '../sql-words.ts'
 import { translate } from './errors.ts'
 import { allForeignKeys, inspectTable, isStrict, plainTables, virtualTables } from './inspect.ts'
 import { RowWriter } from './row-writer.ts'
@@ -28,6 +31,8 @@ import { adapterFor, declaredType } from './types.ts'
 
 const BATCH = 1000
 const CACHE_KIB = 65_536
+/** The name of a database in a temporary file, which SQLite itself removes: https://sqlite.org/inmemorydb.html */
+const PRIVATE = ''
 const REPLACEMENT = '\uFFFD'
 
 type Bound = null | number | bigint | string | Uint8Array
@@ -54,9 +59,9 @@ export class SqliteEngine extends SqlEngine {
    */
   constructor(path: string) {
     super()
-    this.#path = path === ':memory:' ? path : resolve(path)
-    this.database = path === ':memory:' ? path : basename(path)
-    this.isNew = path !== ':memory:' && !existsSync(this.#path)
+    this.#path = isFile(path) ? resolve(path) : path
+    this.database = isFile(path) ? basename(path) : path === PRIVATE ? 'private copy' : path
+    this.isNew = isFile(path) && !existsSync(this.#path)
     this.#db = this.#translated(() => new DatabaseSync(this.#path))
     this.product = `SQLite ${String(this.#read('SELECT sqlite_version() AS v')[0]?.v)}`
     this.#translated(() => this.#db.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA schema_version`))
@@ -78,7 +83,7 @@ export class SqliteEngine extends SqlEngine {
   async readOnlyQuery(sql: string): Promise<QueryResult> {
     return this.#translated(() => {
       assertReads(sql)
-      if (this.#path === ':memory:') return this.#readOnly(() => readAll(this.#db, sql, []))
+      if (!isFile(this.#path)) return this.#readOnly(() => readAll(this.#db, sql, []))
       const reader = new DatabaseSync(this.#path, { readOnly: true })
       try {
         return readAll(reader, sql, [])
@@ -86,6 +91,43 @@ export class SqliteEngine extends SqlEngine {
         reader.close()
       }
     })
+  }
+
+  async readOnlyQueryAt(sql: string, past: PastState): Promise<QueryResult> {
+    assertReads(sql)
+    const session = new SqliteEngine(PRIVATE)
+    try {
+      await session.#makePast(sql, past, await this.#views())
+      return await session.readOnlyQuery(sql)
+    } catch (error) {
+      throw missingThen(error, past, await this.relations())
+    } finally {
+      await session.close()
+    }
+  }
+
+  /** Makes the tables and views that a statement may read from: whatever it mentions by name. */
+  async #makePast(sql: string, past: PastState, views: ReadonlyMap<string, string>): Promise<void> {
+    const mentioned = mentionedIn(sql, views)
+    await this.transaction({ wait: 0, foreignKeys: false }, async () => {
+      for (const name of past.tables) {
+        const table = mentioned.has(name.toLowerCase()) ? await past.table(name) : undefined
+        if (!table) continue
+        await this.run(table.ddl[0] as string)
+        const made = (await this.tables([])).find((candidate) => candidate.name === name) as Table
+        await this.fill(made, table.rows())
+        for (const statement of table.ddl.slice(1)) {
+          if (!this.triggerStatements({ ...made, ddl: [statement] }).length) await this.run(statement)
+        }
+      }
+      for (const [name, statement] of views) if (mentioned.has(name)) await this.run(statement)
+    })
+  }
+
+  /** The statements that make the views, by name in lower case. */
+  async #views(): Promise<Map<string, string>> {
+    const views = this.#read("SELECT name, sql FROM sqlite_schema WHERE type = 'view'")
+    return new Map(views.map(({ name, sql }) => [String(name).toLowerCase(), String(sql)]))
   }
 
   #readOnly<T>(work: () => T): T {
@@ -370,6 +412,33 @@ export class SqliteEngine extends SqlEngine {
       throw translate(error, this.database)
     }
   }
+}
+
+function isFile(path: string): boolean {
+  return path !== ':memory:' && path !== PRIVATE
+}
+
+const QUOTES: Quotes = { names: ['"', '`', '[', "'"], texts: [], backslash: false, hash: false }
+
+/** All names in a statement and in the views that it mentions, in lower case; SQLite takes even 'text' for a name. */
+function mentionedIn(sql: string, views: ReadonlyMap<string, string>): Set<string> {
+  const mentioned = new Set<string>()
+  const toRead = [sql]
+  for (let text = toRead.pop(); text !== undefined; text = toRead.pop()) {
+    for (const word of wordsOf(text, QUOTES)) {
+      const name = word.text.toLowerCase()
+      if (!mentioned.has(name) && views.has(name)) toRead.push(views.get(name) as string)
+      mentioned.add(name)
+    }
+  }
+  return mentioned
+}
+
+/** A table that is not there in a private database of the past, and is there now, was not there then. */
+function missingThen(error: unknown, past: PastState, now: readonly string[]): unknown {
+  const missing = error instanceof RowbackError && /no such table: (?:main\.)?(.+?)(?:\)|$)/.exec(error.message)?.[1]
+  if (!missing || !now.some((name) => name.toLowerCase() === missing.toLowerCase())) return error
+  return noTableThen(missing, past)
 }
 
 /** A read-only connection still lets VACUUM INTO and ATTACH make files. @throws RowbackError `target.read_only` */
