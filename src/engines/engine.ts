@@ -165,6 +165,11 @@ export interface Engine {
   readonly isNew: boolean
 
   close(): Promise<void>
+  /**
+   * Opens an empty database of the same kind on the same server, which is gone when it is closed.
+   * @throws RowbackError `privilege.missing`
+   */
+  openScratch(): Promise<Engine>
 
   /** Runs one statement. @returns the number of rows it changed */
   run(sql: string, parameters?: Value[]): Promise<number>

@@ -34,6 +34,7 @@ export abstract class SqlEngine implements Engine {
   abstract readonly isNew: boolean
 
   abstract close(): Promise<void>
+  abstract openScratch(): Promise<Engine>
   abstract run(sql: string, parameters?: Value[]): Promise<number>
   abstract query(sql: string, parameters?: Value[]): Promise<QueryResult>
   abstract readOnlyQuery(sql: string): Promise<QueryResult>

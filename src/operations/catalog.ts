@@ -1,5 +1,6 @@
 import { backupCreate } from './backup/create.ts'
 import { backupList } from './backup/list.ts'
+import { backupRehearse } from './backup/rehearse.ts'
 import { backupRestore } from './backup/restore.ts'
 import { checkout } from './checkout.ts'
 import { diff } from './diff.ts'
@@ -32,6 +33,7 @@ export const catalog = [
   backupCreate,
   backupList,
   backupRestore,
+  backupRehearse,
   status,
   recover
 ] as unknown as readonly Operation[]

@@ -6,7 +6,7 @@ import { writableColumns } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
 import { decodeRow } from '../model/value.ts'
 import type { TrackedTable } from '../model/version.ts'
-import type { TableManifest } from '../store/manifest.ts'
+import type { Manifest, TableManifest } from '../store/manifest.ts'
 import { columnsFromJson } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
 import { shapeFromHistory } from './history-shape.ts'
@@ -58,6 +58,11 @@ export class StateReader {
     const stored = anchor && repository ? await repository.manifest(anchor) : null
     const tracked = trackedAt(live.everTracked, live.versions, at)
     return new StateReader(engine, live, repository, at, tracked, stored && storedAt(live.versions, stored, at))
+  }
+
+  /** Reads what one full backup holds, whatever the versions since say. */
+  static ofBackup(engine: Engine, live: LiveState, repository: Repository, backup: Manifest): StateReader {
+    return new StateReader(engine, live, repository, backup.state, new Map(), backup.tables)
   }
 
   /** The tables that there were. */

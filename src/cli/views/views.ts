@@ -1,7 +1,7 @@
 import type { Style } from '../render.ts'
 import { backupCreateView, backupListView } from './backups.ts'
 import { diffView, rowsView } from './changes.ts'
-import { writtenStateView } from './states.ts'
+import { rehearsalView, writtenStateView } from './states.ts'
 import { inspectView, queryView, statusView } from './tables.ts'
 import { initView, logView, migrateView, recoverView, rollbackView, showView } from './versions.ts'
 
@@ -22,6 +22,7 @@ const VIEWS: Record<string, View> = {
   'backup create': backupCreateView,
   'backup list': backupListView,
   'backup restore': writtenStateView,
+  'backup rehearse': rehearsalView,
   status: statusView,
   recover: recoverView
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { ExitCode, RowbackError, usageError } from '../../errors.ts'
 import type { RowChange, WriteCounts } from '../../model/change.ts'
 import type { Column, ColumnType, DefinedColumn, SeenValues, Table, TableDefinition } from '../../model/table.ts'
@@ -61,6 +61,8 @@ const EXACT_TEXT: Record<Product['family'], string> = {
 const INFILE_OFF =
   'local_infile is off on this server, so rows go by INSERT, which takes longer. To turn it on: SET GLOBAL local_infile = 1'
 const NAMES_DEFINERS = /\b(ALL PRIVILEGES ON \*\.\*|SUPER|SET USER|SET_USER_ID|SET_ANY_DEFINER)\b/i
+/** Stands in the names of databases that are made for a rehearsal. */
+const SCRATCH = '_rowback_rehearsal_'
 const RELOCK_MS = 10_000
 
 /** MySQL, MariaDB and what speaks like them: one session; bookkeeping stands in a schema beside the data. */
@@ -83,6 +85,8 @@ export class MysqlEngine extends SqlEngine {
   #lockName: string | null = null
   /** Temporary tables of a rehearsal. */
   #scratch: string[] = []
+  /** The database goes when it is closed. */
+  #isScratch = false
   #inTransaction = false
   /** Rows were written in the open transaction: a statement that commits would leave half a version. */
   #hasWritten = false
@@ -122,7 +126,40 @@ export class MysqlEngine extends SqlEngine {
   }
 
   async close(): Promise<void> {
+    if (this.#isScratch) await this.run(`DROP DATABASE IF EXISTS ${quote(this.database)}`)
     await this.#connection.close()
+  }
+
+  async openScratch(): Promise<MysqlEngine> {
+    const prefix = `${this.database.slice(0, 36)}${SCRATCH}`
+    const database = `${prefix}${randomBytes(4).toString('hex')}`
+    const scratch = new MysqlEngine(
+      { ...this.#target, database },
+      await this.#translated(() => connect(this.#target)),
+      this.#server
+    )
+    try {
+      await scratch.#makeScratch(prefix)
+      return scratch
+    } catch (error) {
+      await scratch.close()
+      throw cannotMake(error, prefix)
+    }
+  }
+
+  /** The lock says that somebody is at work there: where it is free, the process ended before it could tidy up. */
+  async #makeScratch(prefix: string): Promise<void> {
+    await this.#lock(scratchLock(this.database), 0)
+    const names = await this.#read('SELECT SCHEMA_NAME FROM information_schema.SCHEMATA')
+    for (const [cell] of names) {
+      const name = String(cell)
+      if (!name.startsWith(prefix) || !/^[0-9a-f]{8}$/.test(name.slice(prefix.length))) continue
+      const [row] = await this.#read('SELECT IS_FREE_LOCK(?)', [scratchLock(name)])
+      if (row?.[0] === 1n) await this.#execute(`DROP DATABASE IF EXISTS ${quote(name)}`)
+    }
+    await this.#execute(`CREATE DATABASE ${quote(this.database)} CHARACTER SET utf8mb4`)
+    this.#isScratch = true
+    await this.#execute(`USE ${quote(this.database)}`)
   }
 
   async run(sql: string, parameters: Value[] = []): Promise<number> {
@@ -558,6 +595,20 @@ export class MysqlEngine extends SqlEngine {
       throw translate(error, this.database)
     }
   }
+}
+
+function scratchLock(database: string): string {
+  return `rowback:scratch:${createHash('sha256').update(database).digest('hex').slice(0, 40)}`
+}
+
+function cannotMake(error: unknown, prefix: string): unknown {
+  if (!(error instanceof RowbackError) || error.code !== 'target.denied') return error
+  return new RowbackError({
+    code: 'privilege.missing',
+    message: `A rehearsal takes a database of its own, ${prefix}..., which this user may not make.`,
+    hint: `GRANT ALL PRIVILEGES ON \`${prefix.replaceAll('_', '\\_')}%\`.* TO this user.`,
+    cause: error
+  })
 }
 
 function toQueryResult(result: RawResult): QueryResult {

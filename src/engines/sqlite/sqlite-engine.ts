@@ -72,6 +72,10 @@ export class SqliteEngine extends SqlEngine {
     if (this.isNew && existsSync(this.#path) && statSync(this.#path).size === 0) unlinkSync(this.#path)
   }
 
+  async openScratch(): Promise<SqliteEngine> {
+    return new SqliteEngine(PRIVATE)
+  }
+
   async run(sql: string, parameters: Value[] = []): Promise<number> {
     return this.#translated(() => Number(this.#db.prepare(sql).run(...parameters.map(bindable)).changes))
   }
@@ -95,7 +99,7 @@ export class SqliteEngine extends SqlEngine {
 
   async readOnlyQueryAt(sql: string, past: PastState): Promise<QueryResult> {
     assertReads(sql)
-    const session = new SqliteEngine(PRIVATE)
+    const session = await this.openScratch()
     try {
       await session.#makePast(sql, past, await this.#views())
       return await session.readOnlyQuery(sql)
