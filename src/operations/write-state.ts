@@ -40,11 +40,17 @@ export async function writeState(context: Context, input: z.output<typeof writeS
         },
         target
       )
-      return { from, to: target.database, ...restored }
+      const notes = input.table ? restored.notes : [...(await leftOut(context)), ...restored.notes]
+      return { from, to: target.database, tables: restored.tables, notes }
     })
   } finally {
     await target.close()
   }
+}
+
+async function leftOut({ engine }: Context): Promise<string[]> {
+  const names = await engine.unsupportedTables()
+  return names.map((name) => `${name} is left out: it is no plain table, or has a type that is not known.`)
 }
 
 /** A plain path is a SQLite file; a single letter before the colon is a drive. */

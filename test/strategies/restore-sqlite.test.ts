@@ -79,6 +79,16 @@ describe('a state of SQLite, in SQLite', () => {
     expect(place.rows('SELECT count(*) FROM log', 'state.db')).toEqual([[2]])
   })
 
+  test('a row that a check would refuse now, and what is left out', async () => {
+    await baseline(`CREATE TABLE a (id INTEGER PRIMARY KEY, b CHECK (b > 0)); CREATE VIRTUAL TABLE words USING fts5 (word);
+      PRAGMA ignore_check_constraints = ON; INSERT INTO a VALUES (1, -1)`)
+    const { notes } = await db.checkout(0, place.at('state.db'))
+    expect(notes).toEqual(['words is left out: it is no plain table, or has a type that is not known.'])
+    expect(place.rows('SELECT * FROM a', 'state.db')).toEqual([[1, -1]])
+    expect(() => place.sql('INSERT INTO a VALUES (2, -1)', 'state.db')).toThrow(/CHECK constraint failed/)
+    expect((await db.query('SELECT b FROM a', { at: 0 })).rows).toEqual([[-1]])
+  })
+
   test('nothing is overwritten; an error leaves neither a file nor a table', async () => {
     await baseline('CREATE TABLE a (id INTEGER PRIMARY KEY, b TEXT); INSERT INTO a VALUES (1, 2); CREATE TABLE b (id)')
     const file = place.at('state.db')
