@@ -252,6 +252,7 @@ function asText(value: Exclude<Value, null>, column: Column): Value | Unholdable
 function asDouble(value: Exclude<Value, null>, target: Engine): Value | Unholdable | null {
   if (typeof value === 'bigint') return BigInt(Number(value)) === value ? Number(value) : null
   if (typeof value !== 'number') return null
+  if (Object.is(value, -0)) return new Unholdable('it does not keep the sign of a zero')
   if (target.capabilities.typesPerValue || Number.isFinite(value)) return value
   return new Unholdable(`${value} is no number that it knows`)
 }

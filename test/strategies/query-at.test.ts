@@ -10,6 +10,8 @@ import { errorOf } from '../support/suite-engine-bench.ts'
 /** A shop past rowback, and what the test asks of it. */
 interface Shop {
   db: Rowback
+  /** A temporary table can be read twice in one query; not so on Oracle's MySQL. */
+  readsTwice: boolean
   sql(...statements: string[]): Promise<void>
   /** Names of all that is there. */
   names(): Promise<string[]>
@@ -30,6 +32,7 @@ const HOSTS: Record<string, (() => Promise<Shop>) | null> = {
     })
     return {
       db,
+      readsTwice: true,
       sql: async (...statements) => place.sql(statements.join(';')),
       names: async () => place.rows('SELECT name FROM sqlite_schema').flat().map(String).sort(),
       load: (table, text, strategy) => loadText(db, place, table, text, strategy),
@@ -47,6 +50,7 @@ const HOSTS: Record<string, (() => Promise<Shop>) | null> = {
           await bench.sql('CREATE TABLE countries (code VARCHAR(2) PRIMARY KEY, name VARCHAR(20)) CHARSET utf8mb4')
           return {
             db: bench.db,
+            readsTwice: bench.server.family === 'mariadb',
             sql: (...statements) => bench.sql(...statements),
             names: async () => (await bench.rows('SHOW TABLES')).flat().map(String).sort(),
             load: (table, text, strategy) => loadText(bench.db, bench.place, table, text, strategy),
@@ -106,10 +110,18 @@ for (const [name, make] of Object.entries(HOSTS)) {
           'WITH rich AS (SELECT customer FROM orders GROUP BY customer HAVING sum(price) > 6), other AS (SELECT * FROM rich) ' +
           'SELECT c.name, k.name FROM customers AS c, countries AS k, other WHERE c.country = k.code AND other.customer = c.id'
         expect(await at(2, linked)).toEqual([['Bea', 'China']])
-        expect(
-          await at(1, 'SELECT (SELECT count(*) FROM customers), max(name) FROM (SELECT * FROM customers) x')
-        ).toEqual([[2, 'Bea']])
-        expect(await at(1, 'SELECT a.id, b.id FROM customers a JOIN customers b ON a.id < b.id')).toEqual([[1, 2]])
+        const twice = [
+          ['SELECT (SELECT count(*) FROM customers), max(name) FROM (SELECT * FROM customers) x', [2, 'Bea']],
+          ['SELECT a.id, b.id FROM customers a JOIN customers b ON a.id < b.id', [1, 2]]
+        ] as const
+        for (const [sql, row] of twice) {
+          if (shop.readsTwice) expect(await at(1, sql)).toEqual([row])
+          else
+            expect(await errorOf(at(1, sql))).toMatchObject({
+              code: 'query.live',
+              hint: expect.stringContaining('checkout N --to')
+            })
+        }
         expect(await shop.names()).toEqual(before)
         expect((await shop.db.query('SELECT count(*) FROM customers')).rows).toEqual([[3]])
       })
@@ -192,7 +204,7 @@ if (server !== null) {
       await bench
         .sql(
           "CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, word VARCHAR(20) COLLATE utf8mb4_general_ci, mood ENUM('b', 'a'), " +
-            'doc JSON, twice INT AS (id * 2), FULLTEXT KEY (word)) CHARSET utf8mb4',
+            'doc JSON, size INT AS (LENGTH(word)), FULLTEXT KEY (word)) CHARSET utf8mb4',
           "INSERT INTO t (id, word, mood, doc) VALUES (0, 'abc', 'b', '{}'), (2, 'ABD', 'a', NULL)",
           'CREATE TABLE child (id INT PRIMARY KEY, t INT, note TEXT, FOREIGN KEY (t) REFERENCES t (id)) PARTITION BY KEY (id)'
         )
@@ -243,7 +255,7 @@ if (server !== null) {
       await bench.sql('UPDATE t SET word = NULL')
       const ask = async (sql: string) => (await bench.db.query(sql, { at: 0 })).rows
       const [[database]] = (await bench.rows('SELECT DATABASE()')) as [[string]]
-      expect(await ask("SELECT id, twice FROM t WHERE word = 'ABC'")).toEqual([[0, 0]])
+      expect(await ask("SELECT id, size FROM t WHERE word = 'ABC'")).toEqual([[0, 3]])
       expect(await ask(`SELECT mood FROM ${database}.t ORDER BY mood`)).toEqual([['b'], ['a']])
       expect(await ask("SELECT doc -- FROM other.x\nFROM `t` WHERE word = 'abc' # FROM y\n")).toEqual([['{}']])
       expect(await ask("SELECT ' FROM mysql.user ' FROM (t) LIMIT 1")).toEqual([[' FROM mysql.user ']])

@@ -54,7 +54,7 @@ else {
     })
 
     test('what the server does not say of a definition is no exact restore', async () => {
-      // MariaDB shows the members of an ENUM without the characters that take four bytes.
+      // Servers show the members of an ENUM without the characters that take four bytes.
       await bench.sql("CREATE TABLE moods (id INT PRIMARY KEY, mood ENUM('x', 'ü😀') CHARACTER SET utf8mb4)")
       await bench.sql("INSERT INTO moods VALUES (1, 'x'), (2, 'ü😀')")
       const before = await bench.fingerprint('moods')
@@ -73,7 +73,7 @@ else {
       await bench.sql(
         'CREATE TABLE log (what VARCHAR(20)) ENGINE=MyISAM',
         'CREATE TABLE b_parent (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(20), UNIQUE KEY by_name (name))',
-        'CREATE TABLE a_child (id INT PRIMARY KEY, parent_id INT, twice INT AS (parent_id * 2) STORED, KEY x (twice), ' +
+        'CREATE TABLE a_child (id INT PRIMARY KEY, parent_id INT, twice INT AS (parent_id * 2) VIRTUAL, KEY x (twice), ' +
           'CONSTRAINT belongs FOREIGN KEY (parent_id) REFERENCES b_parent (id) ON DELETE CASCADE)',
         'CREATE TABLE parts (id INT PRIMARY KEY) PARTITION BY HASH (id) PARTITIONS 3',
         "CREATE TRIGGER tell AFTER INSERT ON a_child FOR EACH ROW INSERT INTO log VALUES ('insert')",
@@ -166,7 +166,7 @@ else {
 
   describe('into SQLite', () => {
     /** Types of which some values have no exact place in SQLite. */
-    const REFUSED = /^ENUM|CHARACTER SET (?!utf8)|^VARCHAR\(20\)$/
+    const REFUSED = /^ENUM|CHARACTER SET (?!utf8)|^VARCHAR\(20\)$|^FLOAT$|^DOUBLE$/
 
     const cases = Object.values(SUBJECTS).flat()
     test.each(cases.map((one, i) => [`${one.column} (${i})`, one] as const))('%s', async (_, one) => {
@@ -238,7 +238,7 @@ else {
       await bench.sql(
         'CREATE TABLE parent (id BIGINT UNSIGNED PRIMARY KEY)',
         "CREATE TABLE things (id INT PRIMARY KEY AUTO_INCREMENT, mood ENUM('a', 'b') NOT NULL DEFAULT 'a', shape POINT, " +
-          'doc JSON, parent_id BIGINT UNSIGNED, twice INT AS (id * 2), UNIQUE KEY (mood, id), FOREIGN KEY (parent_id) REFERENCES parent (id))',
+          'doc JSON, parent_id BIGINT UNSIGNED, twice INT AS (mood + 0), UNIQUE KEY (mood, id), FOREIGN KEY (parent_id) REFERENCES parent (id))',
         "CREATE TRIGGER t BEFORE INSERT ON things FOR EACH ROW SET NEW.mood = 'b'",
         'INSERT INTO parent VALUES (18446744073709551615)',
         'INSERT INTO things (id, doc, parent_id) VALUES (1, \'{"a": 1}\', 18446744073709551615)'

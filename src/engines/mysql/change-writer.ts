@@ -139,8 +139,11 @@ class Inserter {
     const special: Row[] = []
     for await (const { after } of changes) {
       if (!after) continue
+      // A load that is not all well is taken back, which only atomic tables can do.
       const isPlain =
-        this.#statements.product.localInfile && this.#columns.every((column, i) => isLoadable(column, after[i] ?? null))
+        this.#statements.product.localInfile &&
+        this.#table.atomic &&
+        this.#columns.every((column, i) => isLoadable(column, after[i] ?? null))
       if (isPlain) this.#loaded.push(after)
       else special.push(after)
       if (this.#loaded.length >= LOADED_AT_ONCE) await this.#load()
