@@ -7,6 +7,7 @@ import { RowbackError, usageError } from './errors.ts'
 import { Ledger } from './ledger/ledger.ts'
 import type { OnProgress } from './migrate/write-table.ts'
 import type { FailedRow } from './model/failed-row.ts'
+import { checkout } from './operations/checkout.ts'
 import { Context } from './operations/context.ts'
 import { diff } from './operations/diff.ts'
 import { log } from './operations/log.ts'
@@ -42,7 +43,9 @@ export async function open(options: OpenOptions = {}): Promise<Rowback> {
   const engine = await openEngine(config.target)
   try {
     const ledger = await Ledger.open(engine, TOOL_VERSION)
-    return new Rowback(new Context(engine, ledger, config, options.onProgress ?? (() => {}), options.signal))
+    return new Rowback(
+      new Context(engine, ledger, config, options.onProgress ?? (() => {}), openEngine, options.signal)
+    )
   } catch (error) {
     await engine.close()
     throw error
@@ -119,8 +122,24 @@ export class Rowback {
     return this.run(diff, { ...options, from, ...(to !== undefined && { to }) })
   }
 
-  query(sql: string): Promise<Output<typeof query>> {
-    return this.run(query, { sql })
+  /**
+   * Writes the state that a version left into another database, which has none of its tables.
+   * @param to a URL, or the path of a SQLite file
+   */
+  checkout(
+    version: number | string,
+    to: string,
+    options: { table?: string | string[] } = {}
+  ): Promise<Output<typeof checkout>> {
+    return this.run(checkout, { ...options, version, to })
+  }
+
+  /**
+   * Runs a query that can only read.
+   * @param options.at asks the state that this version left: its number, its tag, or a time
+   */
+  query(sql: string, options: { at?: number | string } = {}): Promise<Output<typeof query>> {
+    return this.run(query, { ...options, sql })
   }
 
   status(): Promise<Output<typeof status>> {

@@ -1,3 +1,4 @@
+import { RowbackError } from '../errors.ts'
 import type { RowChange, WriteCounts, WriteMode } from '../model/change.ts'
 import type { FailureCode, RawCell } from '../model/failed-row.ts'
 import type { Column, ColumnType, SeenValues, Table, TableDefinition } from '../model/table.ts'
@@ -17,6 +18,10 @@ export interface Capabilities {
   transactionalDdl: boolean
   /** Bookkeeping columns can be hidden from `SELECT *`. */
   invisibleColumns: boolean
+  /** The largest integer that a column can hold. */
+  largestInteger: bigint
+  /** A column holds values of every type, whatever it was declared as. */
+  typesPerValue: boolean
 }
 
 /** Where the rows that versions superseded are kept for one tracked table. */
@@ -47,6 +52,30 @@ export interface Bookkeeping {
 export interface QueryResult {
   columns: string[]
   rows: Row[]
+}
+
+/** A table as it was in some state, to be read whole. */
+export interface PastTable {
+  name: string
+  /** All of them, computed ones included. */
+  columns: Column[]
+  key: string[] | null
+  /** Statements that make the table anew: the table itself first, then its indexes and triggers. */
+  ddl: string[]
+  /** Names of the columns that rows are read in: all that can be written. */
+  written: string[]
+  /** Rows in batches, in the order of the key where there is one. */
+  rows: () => AsyncIterable<Row[]>
+}
+
+/** A state of the tables that questions can be asked about. */
+export interface PastState {
+  /** In words, for messages: `version 3`. */
+  name: string
+  /** The tables that there were. */
+  tables: readonly string[]
+  /** One of them; undefined where nothing is left of it. */
+  table(name: string): Promise<PastTable | undefined>
 }
 
 /** A half-open range of rows in a table's `order`: `from` included, `to` not; null is open. */
@@ -146,12 +175,24 @@ export interface Engine {
   readonly isNew: boolean
 
   close(): Promise<void>
+  /**
+   * Opens an empty database of the same kind on the same server, which is gone when it is closed.
+   * @throws RowbackError `privilege.missing`
+   */
+  openScratch(): Promise<Engine>
 
   /** Runs one statement. @returns the number of rows it changed */
   run(sql: string, parameters?: Value[]): Promise<number>
   query(sql: string, parameters?: Value[]): Promise<QueryResult>
   /** Runs one statement that can only read, whatever it says. */
   readOnlyQuery(sql: string): Promise<QueryResult>
+  /**
+   * Runs one statement that can only read on the tables as they were, in a session of its own, which leaves nothing
+   * behind. Only the tables that the statement names are made there; views are as they are now, over those tables.
+   * @throws RowbackError `table.missing` for a table that is there now and was not then; `query.live` for what could
+   *   only be read as it is now
+   */
+  readOnlyQueryAt(sql: string, past: PastState): Promise<QueryResult>
   quote(identifier: string): string
   /** The quoted place of a control table such as `rowback_version`. */
   controlTable(name: string): string
@@ -175,10 +216,12 @@ export interface Engine {
   /**
    * Runs `work` in one read transaction: all that it reads is of the moment in which it began. Other writers go on
    * meanwhile, and what they write is not seen; only a SQLite file without a write-ahead log makes their commits wait.
-   * Definitions of tables are no part of that moment where {@link Capabilities.transactionalDdl} is false.
+   * Within a transaction that is open it only runs the work. Definitions of tables are no part of that moment where {@link Capabilities.transactionalDdl} is false.
    */
   readTransaction<T>(work: () => Promise<T>): Promise<T>
 
+  /** Names of all that tables would collide with: tables of every kind and views, bookkeeping included. */
+  relations(): Promise<string[]>
   /** Reads the user's tables; bookkeeping columns and tables are left out. */
   tables(bookkeeping: Bookkeeping[]): Promise<Table[]>
   /** Tables of a kind that can be neither backed up nor restored, by name. */
@@ -231,6 +274,11 @@ export interface Engine {
     version: number,
     tracking: Tracking | null
   ): Promise<void>
+  /**
+   * Writes rows exactly as they are into a table that has neither rows nor triggers, inside a transaction.
+   * @param rows in the table's writable columns
+   */
+  fill(table: Table, rows: AsyncIterable<Row[]>): Promise<void>
   /** Rows whose references lead nowhere, as sentences; empty when all is well. */
   foreignKeyViolations(): Promise<string[]>
 
@@ -257,4 +305,13 @@ export interface Engine {
   changesBetween(table: Table, tracking: Tracking, from: number, to: number): AsyncIterable<RowChange>
   /** Rows of a tracked table as they were at a version, in the columns of `imageColumns(table)` without the hidden one. */
   readState(table: Table, tracking: Tracking, version: number): AsyncIterable<Row[]>
+}
+
+/** The error about a table that is there now and was not in some state. */
+export function noTableThen(table: string, past: PastState): RowbackError {
+  return new RowbackError({
+    code: 'table.missing',
+    message: `There was no table ${table} at ${past.name}.`,
+    hint: past.tables.length === 0 ? 'There were no tables.' : `There were: ${[...past.tables].sort().join(', ')}.`
+  })
 }

@@ -10,6 +10,7 @@ import type {
   Capabilities,
   Engine,
   Lines,
+  PastState,
   QueryResult,
   RowRange,
   Tracking,
@@ -35,9 +36,11 @@ export abstract class SqlEngine implements Engine {
   abstract readonly isNew: boolean
 
   abstract close(): Promise<void>
+  abstract openScratch(): Promise<Engine>
   abstract run(sql: string, parameters?: Value[]): Promise<number>
   abstract query(sql: string, parameters?: Value[]): Promise<QueryResult>
   abstract readOnlyQuery(sql: string): Promise<QueryResult>
+  abstract readOnlyQueryAt(sql: string, past: PastState): Promise<QueryResult>
   abstract quote(identifier: string): string
   abstract controlTable(name: string): string
   abstract hasControlTable(name: string): Promise<boolean>
@@ -46,6 +49,7 @@ export abstract class SqlEngine implements Engine {
   abstract dumpText(): Promise<DumpText>
   abstract counterOf(table: string): Promise<bigint | null>
   abstract exclusively<T>(wait: number, work: () => Promise<T>): Promise<T>
+  abstract relations(): Promise<string[]>
   abstract createScratchTable(definition: TableDefinition): Promise<Table>
   abstract tables(bookkeeping: Bookkeeping[]): Promise<Table[]>
   abstract unsupportedTables(): Promise<string[]>
@@ -61,6 +65,7 @@ export abstract class SqlEngine implements Engine {
   ): Promise<void>
   abstract triggerStatements(table: Table): string[]
   abstract liftTriggers(table: Table): Promise<string[]>
+  abstract fill(table: Table, rows: AsyncIterable<Row[]>): Promise<void>
   abstract foreignKeyViolations(): Promise<string[]>
 
   /** The operator by which the cells of a key are found. */

@@ -95,6 +95,8 @@ export interface DefinedColumn {
   nullable: boolean
   /** Where the type was read off the rows; later ones may need more room. */
   seen?: SeenValues
+  /** Text is compared byte by byte, blanks at the end included, also where databases are more generous by themselves. */
+  exactText?: boolean
 }
 
 /** A table to be made. */

@@ -2,7 +2,10 @@ import { backupCreate } from './backup/create.ts'
 import { backupExport } from './backup/export.ts'
 import { backupList } from './backup/list.ts'
 import { backupPrune } from './backup/prune.ts'
+import { backupRehearse } from './backup/rehearse.ts'
+import { backupRestore } from './backup/restore.ts'
 import { backupVerify } from './backup/verify.ts'
+import { checkout } from './checkout.ts'
 import { diff } from './diff.ts'
 import { init } from './init.ts'
 import { inspect } from './inspect.ts'
@@ -28,12 +31,15 @@ export const catalog = [
   retry,
   diff,
   query,
+  checkout,
   rollback,
   backupCreate,
   backupList,
   backupVerify,
   backupPrune,
   backupExport,
+  backupRestore,
+  backupRehearse,
   status,
   recover
 ] as unknown as readonly Operation[]

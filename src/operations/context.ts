@@ -15,9 +15,19 @@ export class Context {
   readonly onProgress: OnProgress
   readonly signal: AbortSignal | undefined
   readonly #opened: Repository[] = []
+  /** Opens another database by its URL; whoever asks closes it. */
+  readonly openOther: (url: string) => Promise<Engine>
 
-  constructor(engine: Engine, ledger: Ledger, config: Config, onProgress: OnProgress, signal?: AbortSignal) {
+  constructor(
+    engine: Engine,
+    ledger: Ledger,
+    config: Config,
+    onProgress: OnProgress,
+    openOther: (url: string) => Promise<Engine>,
+    signal?: AbortSignal
+  ) {
     this.signal = signal
+    this.openOther = openOther
     this.engine = engine
     this.ledger = ledger
     this.config = config
@@ -69,6 +79,28 @@ export class Context {
   }
 
   /**
+   * The number of the version that a user names by number, tag, or a time: the newest that was finished by then.
+   * @throws RowbackError `version.unknown`
+   */
+  async versionNumberOrTime(reference: string): Promise<number> {
+    const versions = (await this.ledger.versions()).filter((version) => version.status === 'committed')
+    if (!/^\d{4}-\d{2}-\d{2}/.test(reference) || versions.some((version) => version.tag === reference)) {
+      return this.versionNumber(reference)
+    }
+    const time = timeOf(reference)
+    const finished = versions.filter(
+      (version) => version.finishedAt !== null && new Date(version.finishedAt).getTime() <= time
+    )
+    const newest = finished.at(-1)
+    if (newest) return newest.number
+    throw new RowbackError({
+      code: 'version.unknown',
+      message: `No version was finished by ${new Date(time).toISOString()}.`,
+      hint: 'See when versions were made with: rowback log'
+    })
+  }
+
+  /**
    * The number of the version that a user names by number or tag.
    * @throws RowbackError `version.unknown`
    */
@@ -84,4 +116,17 @@ export class Context {
       hint: 'Name a version by its number or tag; see them with: rowback log'
     })
   }
+}
+
+/** Milliseconds of a time in ISO 8601; one without a zone is in UTC, as everything that rowback prints. */
+function timeOf(text: string): number {
+  const iso = text.replace(' ', 'T')
+  const hasZone = /T.*(Z|[+-]\d{2}:?\d{2})$/i.test(iso)
+  const time = new Date(hasZone || !iso.includes('T') ? iso : `${iso}Z`).getTime()
+  if (!Number.isNaN(time)) return time
+  throw new RowbackError({
+    code: 'version.unknown',
+    message: `"${text}" is not a time.`,
+    hint: 'Write it as 2026-11-01T12:00Z, or name a version by its number or tag.'
+  })
 }

@@ -1,7 +1,11 @@
 import { z } from 'zod'
+import type { QueryResult } from '../engines/engine.ts'
 import { RowbackError } from '../errors.ts'
 import { toJson } from '../model/value.ts'
-import { text } from './inputs.ts'
+import { headOf } from '../strategies/lifetimes.ts'
+import { StateReader } from '../strategies/state-reader.ts'
+import type { Context } from './context.ts'
+import { text, versionReference } from './inputs.ts'
 import { operation } from './operation.ts'
 
 export interface QueryOutput {
@@ -13,19 +17,40 @@ export const query = operation({
   name: 'query',
   summary: 'run a query that can only read',
   details: `Under the incremental strategy each row says in version_id which version wrote it:
-  SELECT * FROM customers JOIN rowback_version USING (version_id)`,
+  SELECT * FROM customers JOIN rowback_version USING (version_id)
+With --at the tables that the query names are as a version left them, without version_id: any SELECT will do, joins and all. Views are as they are now, over the tables as they were.`,
   example: 'rowback query "SELECT count(*) FROM customers"',
   positional: ['sql'],
-  input: z.object({ sql: text('the query', 'SQL') }),
+  input: z.object({
+    sql: text('the query', 'SQL'),
+    at: versionReference(
+      'ask the state that this version left: its number, its tag, or a time such as 2026-11-01T12:00Z'
+    ).optional()
+  }),
   makesDatabase: false,
-  async run(context, { sql }): Promise<QueryOutput> {
+  async run(context, { sql, at }): Promise<QueryOutput> {
     assertSingle(sql)
-    const result = await context.engine.readOnlyQuery(sql).catch((error: unknown) => {
-      throw explained(error)
-    })
+    const result = await (at === undefined ? context.engine.readOnlyQuery(sql) : askPast(context, sql, at)).catch(
+      (error: unknown) => {
+        throw explained(error)
+      }
+    )
     return { columns: result.columns, rows: result.rows.map((row) => row.map(toJson)) }
   }
 })
+
+/** What is still the newest state is asked as it is. */
+async function askPast(context: Context, sql: string, reference: string): Promise<QueryResult> {
+  const { engine } = context
+  const at = await context.versionNumberOrTime(reference)
+  const repository = await context.repository()
+  if (at === headOf(await context.ledger.versions())) return engine.readOnlyQuery(sql)
+  return engine.readTransaction(async () => {
+    const reader = await StateReader.open(engine, await context.liveState(), repository, at)
+    const past = { name: `version ${at}`, tables: reader.names(), table: (name: string) => reader.table(name) }
+    return engine.readOnlyQueryAt(sql, past)
+  })
+}
 
 /** @throws RowbackError `query.several`, because the driver would leave out all but the first */
 function assertSingle(sql: string): void {

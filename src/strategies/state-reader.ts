@@ -1,12 +1,12 @@
-import type { Engine, Tracking } from '../engines/engine.ts'
+import type { Engine, PastTable, Tracking } from '../engines/engine.ts'
 import { WHOLE_TABLE } from '../engines/engine.ts'
 import type { Collations } from '../model/key.ts'
-import type { Column, Table } from '../model/table.ts'
+import type { Table } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
 import { decodeRow } from '../model/value.ts'
 import type { TrackedTable } from '../model/version.ts'
-import type { TableManifest } from '../store/manifest.ts'
+import type { Manifest, TableManifest } from '../store/manifest.ts'
 import { columnsFromJson } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
 import { shapeFromHistory } from './history-shape.ts'
@@ -22,18 +22,7 @@ export type Place =
   | { kind: 'tracked'; tracked: TrackedTable; table: Table; tracking: Tracking }
 
 /** A table as it was in one state, to be read whole. */
-export interface StateTable {
-  name: string
-  /** All of them, computed ones included. */
-  columns: Column[]
-  key: string[] | null
-  /** Statements that make the table anew: the table itself first, then its indexes and triggers. */
-  ddl: string[]
-  /** Names of the columns that rows are read in: all that can be written. */
-  written: string[]
-  /** Rows in batches, in the order of the key where there is one. */
-  rows: () => AsyncIterable<Row[]>
-}
+export type StateTable = PastTable
 
 /** Finds each table as it was in one state: its history, a full backup, or the live rows. */
 export class StateReader {
@@ -69,6 +58,11 @@ export class StateReader {
     const stored = await storedState(live, repository, at)
     const tracked = trackedAt(live.everTracked, live.versions, at)
     return new StateReader(engine, live, repository, at, tracked, stored && storedAt(live.versions, stored, at))
+  }
+
+  /** Reads what one full backup holds, whatever the versions since say. */
+  static ofBackup(engine: Engine, live: LiveState, repository: Repository, backup: Manifest): StateReader {
+    return new StateReader(engine, live, repository, backup.state, new Map(), backup.tables)
   }
 
   /** The tables that there were. */
@@ -127,7 +121,7 @@ export class StateReader {
 }
 
 /** Rows without the hidden order column, where there is one. */
-async function* withoutFirst(isHidden: boolean, batches: AsyncIterable<Row[]>): AsyncIterable<Row[]> {
+export async function* withoutFirst(isHidden: boolean, batches: AsyncIterable<Row[]>): AsyncIterable<Row[]> {
   for await (const rows of batches) yield isHidden ? rows.map((row) => row.slice(1)) : rows
 }
 

@@ -1,6 +1,7 @@
 import { expect } from 'vitest'
 import type { FailedRow, MigratedVersion, Rowback } from '../../src/index.ts'
 import { open } from '../../src/index.ts'
+import type { Workplace } from './cli.ts'
 import type { MysqlShop } from './mysql-shop.ts'
 import { openShop } from './mysql-shop.ts'
 
@@ -31,6 +32,14 @@ export class MysqlBench {
     const db = await open({ target: shop.database.url, repository: shop.place.at('.rowback'), author: 'tester' })
     const [[version]] = (await shop.rows('SELECT VERSION()')) as [[string]]
     return new MysqlBench(shop, db, version)
+  }
+
+  get url(): string {
+    return this.#shop.database.url
+  }
+
+  get place(): Workplace {
+    return this.#shop.place
   }
 
   get db(): Rowback {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { ExitCode, RowbackError, usageError } from '../../errors.ts'
 import type { RowChange, WriteCounts } from '../../model/change.ts'
 import type { Column, ColumnType, DefinedColumn, SeenValues, Table, TableDefinition } from '../../model/table.ts'
@@ -9,6 +9,7 @@ import type {
   Bookkeeping,
   Capabilities,
   Lines,
+  PastState,
   QueryResult,
   RowRange,
   Tracking,
@@ -21,7 +22,7 @@ import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
 import { SqlEngine } from '../sql-engine.ts'
 import { adapterFor } from './adapt.ts'
 import { Catalogue, columnShown, temporaryShape } from './catalogue.ts'
-import { applyChanges } from './change-writer.ts'
+import { applyChanges, insertRows } from './change-writer.ts'
 import type { MysqlColumn } from './columns.ts'
 import { bareColumns, cellsOf, columnsNamed, copiesOf, copyExpression, readExpression, sameCell } from './columns.ts'
 import type { RawResult } from './connection.ts'
@@ -32,6 +33,7 @@ import { decodeRows } from './decode.ts'
 import { MysqlDumpText } from './dump-text.ts'
 import { isRepeated, translate } from './errors.ts'
 import { findViolations } from './foreign-keys.ts'
+import { explainedOfPast, PastTables } from './past-tables.ts'
 import type { Product } from './product.ts'
 import { PRODUCT_VARIABLES, readProduct } from './product.ts'
 import { rangeCondition } from './range.ts'
@@ -54,9 +56,17 @@ const SHOWN_OF_VERSIONS = [
   ...['version_id', 'kind', 'status', 'strategy', 'author', 'author_name', 'author_email', 'author_alias'],
   ...['description', 'remarks', 'tag', 'target_version', 'source_name', 'started_at', 'finished_at']
 ]
+/** Collations in which only equal bytes are equal; utf8mb4_bin would ignore blanks at the end. */
+const EXACT_TEXT: Record<Product['family'], string> = {
+  mariadb: 'CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin',
+  mysql: 'CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin',
+  tidb: 'CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin'
+}
 const INFILE_OFF =
   'local_infile is off on this server, so rows go by INSERT, which takes longer. To turn it on: SET GLOBAL local_infile = 1'
 const NAMES_DEFINERS = /\b(ALL PRIVILEGES ON \*\.\*|SUPER|SET USER|SET_USER_ID|SET_ANY_DEFINER)\b/i
+/** Stands in the names of databases that are made for a rehearsal. */
+const SCRATCH = '_rowback_rehearsal_'
 const RELOCK_MS = 10_000
 
 /** MySQL, MariaDB and what speaks like them: one session; bookkeeping stands in a schema beside the data. */
@@ -79,6 +89,8 @@ export class MysqlEngine extends SqlEngine {
   #lockName: string | null = null
   /** Temporary tables of a rehearsal. */
   #scratch: string[] = []
+  /** The database goes when it is closed. */
+  #isScratch = false
   #inTransaction = false
   /** Rows were written in the open transaction: a statement that commits would leave half a version. */
   #hasWritten = false
@@ -91,7 +103,12 @@ export class MysqlEngine extends SqlEngine {
     this.database = target.database
     this.product = server.name
     this.advice = server.localInfile ? [] : [INFILE_OFF]
-    this.capabilities = { transactionalDdl: false, invisibleColumns: server.invisibleColumns }
+    this.capabilities = {
+      transactionalDdl: false,
+      invisibleColumns: server.invisibleColumns,
+      largestInteger: 2n ** 64n - 1n,
+      typesPerValue: false
+    }
     this.#controlSchema = target.sameSchema ? target.database : `${target.database}_rowback`
   }
 
@@ -113,7 +130,40 @@ export class MysqlEngine extends SqlEngine {
   }
 
   async close(): Promise<void> {
+    if (this.#isScratch) await this.run(`DROP DATABASE IF EXISTS ${quote(this.database)}`)
     await this.#connection.close()
+  }
+
+  async openScratch(): Promise<MysqlEngine> {
+    const prefix = `${this.database.slice(0, 36)}${SCRATCH}`
+    const database = `${prefix}${randomBytes(4).toString('hex')}`
+    const scratch = new MysqlEngine(
+      { ...this.#target, database },
+      await this.#translated(() => connect(this.#target)),
+      this.#server
+    )
+    try {
+      await scratch.#makeScratch(prefix)
+      return scratch
+    } catch (error) {
+      await scratch.close()
+      throw cannotMake(error, prefix)
+    }
+  }
+
+  /** The lock says that somebody is at work there: where it is free, the process ended before it could tidy up. */
+  async #makeScratch(prefix: string): Promise<void> {
+    await this.#lock(scratchLock(this.database), 0)
+    const names = await this.#read('SELECT SCHEMA_NAME FROM information_schema.SCHEMATA')
+    for (const [cell] of names) {
+      const name = String(cell)
+      if (!name.startsWith(prefix) || !/^[0-9a-f]{8}$/.test(name.slice(prefix.length))) continue
+      const [row] = await this.#read('SELECT IS_FREE_LOCK(?)', [scratchLock(name)])
+      if (row?.[0] === 1n) await this.#execute(`DROP DATABASE IF EXISTS ${quote(name)}`)
+    }
+    await this.#execute(`CREATE DATABASE ${quote(this.database)} CHARACTER SET utf8mb4`)
+    this.#isScratch = true
+    await this.#execute(`USE ${quote(this.database)}`)
   }
 
   async run(sql: string, parameters: Value[] = []): Promise<number> {
@@ -135,7 +185,7 @@ export class MysqlEngine extends SqlEngine {
   }
 
   async readOnlyQuery(sql: string): Promise<QueryResult> {
-    if (!READS.test(sql) || /\bINTO\s+(OUTFILE|DUMPFILE|@)/i.test(sql)) throw onlyReads()
+    assertReads(sql)
     return this.#translated(async () => {
       const connection = await this.#alive()
       await connection.execute('START TRANSACTION READ ONLY')
@@ -145,6 +195,19 @@ export class MysqlEngine extends SqlEngine {
         if (!connection.lost) await connection.execute('ROLLBACK')
       }
     })
+  }
+
+  async readOnlyQueryAt(sql: string, past: PastState): Promise<QueryResult> {
+    assertReads(sql)
+    const session = new MysqlEngine(this.#target, await this.#translated(() => connect(this.#target)), this.#server)
+    try {
+      await session.#translated(() => new PastTables(session.#statements(), this.database, past).make(sql))
+      return await session.readOnlyQuery(sql)
+    } catch (error) {
+      throw explainedOfPast(error)
+    } finally {
+      await session.close()
+    }
   }
 
   quote(identifier: string): string {
@@ -231,6 +294,7 @@ export class MysqlEngine extends SqlEngine {
   }
 
   async readTransaction<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#inTransaction) return work()
     // Under READ COMMITTED the server would leave the snapshot out without a word.
     await this.#execute('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ')
     await this.#execute('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY')
@@ -274,6 +338,13 @@ export class MysqlEngine extends SqlEngine {
     const hidden = this.#target.sameSchema ? this.bookkeepingNames(bookkeeping) : new Set()
     const tables = await this.#catalogue().tables((name) => hidden.has(name))
     return tables.map((table) => this.withoutBookkeeping(table, bookkeeping))
+  }
+
+  async relations(): Promise<string[]> {
+    const rows = await this.#read('SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ?', [
+      this.database
+    ])
+    return rows.map(([name]) => String(name))
   }
 
   async unsupportedTables(): Promise<string[]> {
@@ -320,8 +391,11 @@ export class MysqlEngine extends SqlEngine {
 
   protected override declareIn({ columns, key }: TableDefinition, column: DefinedColumn): string {
     const declared = this.declare(column.type, column.seen)
-    if (key?.includes(column.name)) return keyType(declared)
-    return columns.length > MOST_VARCHARS && declared.startsWith('VARCHAR') ? 'TEXT' : declared
+    const isLong = columns.length > MOST_VARCHARS && declared.startsWith('VARCHAR')
+    const fitting = key?.includes(column.name) ? keyType(declared) : isLong ? 'TEXT' : declared
+    return column.exactText && /^VARCHAR|TEXT$/.test(fitting)
+      ? `${fitting} ${EXACT_TEXT[this.#server.family]}`
+      : fitting
   }
 
   /** Whether other tables refer to it was asked before; after the commit nothing may stop it. */
@@ -432,6 +506,11 @@ export class MysqlEngine extends SqlEngine {
     this.#hasWritten = true
     const history = tracking && this.historyOf(tracking)
     await this.#translated(() => applyChanges(this.#statements(), table, changes, version, history))
+  }
+
+  async fill(table: Table, rows: AsyncIterable<Row[]>): Promise<void> {
+    this.#hasWritten = true
+    await this.#translated(() => insertRows(this.#statements(), table, rows))
   }
 
   async foreignKeyViolations(): Promise<string[]> {
@@ -568,6 +647,20 @@ export class MysqlEngine extends SqlEngine {
   }
 }
 
+function scratchLock(database: string): string {
+  return `rowback:scratch:${createHash('sha256').update(database).digest('hex').slice(0, 40)}`
+}
+
+function cannotMake(error: unknown, prefix: string): unknown {
+  if (!(error instanceof RowbackError) || error.code !== 'target.denied') return error
+  return new RowbackError({
+    code: 'privilege.missing',
+    message: `A rehearsal takes a database of its own, ${prefix}..., which this user may not make.`,
+    hint: `GRANT ALL PRIVILEGES ON \`${prefix.replaceAll('_', '\\_')}%\`.* TO this user.`,
+    cause: error
+  })
+}
+
 function toQueryResult(result: RawResult): QueryResult {
   return { columns: result.fields.map((field) => field.name), rows: decodeRows(result) }
 }
@@ -628,6 +721,11 @@ function overtaken(database: string, cause: unknown): RowbackError {
     exit: ExitCode.locked,
     cause
   })
+}
+
+/** @throws RowbackError `target.read_only` */
+function assertReads(sql: string): void {
+  if (!READS.test(sql) || /\bINTO\s+(OUTFILE|DUMPFILE|@)/i.test(sql)) throw onlyReads()
 }
 
 function onlyReads(): RowbackError {

@@ -11,6 +11,7 @@ import { encodeRow, RawText } from '../../model/value.ts'
 import type { DumpText } from '../dump-text.ts'
 import type {
   Bookkeeping,
+  PastState,
   QueryResult,
   RowRange,
   Tracking,
@@ -19,8 +20,10 @@ import type {
   Unholdable,
   WriteRequest
 } from '../engine.ts'
-import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
+import { noTableThen, SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
 import { SqlEngine } from '../sql-engine.ts'
+import type { Quotes } from '../sql-words.ts'
+import { wordsOf } from '../sql-words.ts'
 import { SqliteDumpText } from './dump-text.ts'
 import { translate } from './errors.ts'
 import { allForeignKeys, inspectTable, isStrict, plainTables, virtualTables } from './inspect.ts'
@@ -30,6 +33,8 @@ import { adapterFor, declaredType } from './types.ts'
 
 const BATCH = 1000
 const CACHE_KIB = 65_536
+/** The name of a database in a temporary file, which SQLite itself removes: https://sqlite.org/inmemorydb.html */
+const PRIVATE = ''
 const REPLACEMENT = '\uFFFD'
 
 type Bound = null | number | bigint | string | Uint8Array
@@ -51,7 +56,12 @@ export class SqliteEngine extends SqlEngine {
   readonly product: string
   readonly database: string
   readonly isNew: boolean
-  readonly capabilities = { transactionalDdl: true, invisibleColumns: false }
+  readonly capabilities = {
+    transactionalDdl: true,
+    invisibleColumns: false,
+    largestInteger: 2n ** 63n - 1n,
+    typesPerValue: true
+  }
   protected readonly keyEqual = 'IS'
   readonly #path: string
   readonly #db: DatabaseSync
@@ -62,9 +72,9 @@ export class SqliteEngine extends SqlEngine {
    */
   constructor(path: string) {
     super()
-    this.#path = path === ':memory:' ? path : resolve(path)
-    this.database = path === ':memory:' ? path : basename(path)
-    this.isNew = path !== ':memory:' && !existsSync(this.#path)
+    this.#path = isFile(path) ? resolve(path) : path
+    this.database = isFile(path) ? basename(path) : path === PRIVATE ? 'private copy' : path
+    this.isNew = isFile(path) && !existsSync(this.#path)
     this.#db = this.#translated(() => new DatabaseSync(this.#path))
     this.product = `SQLite ${String(this.#read('SELECT sqlite_version() AS v')[0]?.v)}`
     this.#translated(() => this.#db.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA schema_version`))
@@ -73,6 +83,10 @@ export class SqliteEngine extends SqlEngine {
   async close(): Promise<void> {
     this.#db.close()
     if (this.isNew && existsSync(this.#path) && statSync(this.#path).size === 0) unlinkSync(this.#path)
+  }
+
+  async openScratch(): Promise<SqliteEngine> {
+    return new SqliteEngine(PRIVATE)
   }
 
   async run(sql: string, parameters: Value[] = []): Promise<number> {
@@ -86,7 +100,7 @@ export class SqliteEngine extends SqlEngine {
   async readOnlyQuery(sql: string): Promise<QueryResult> {
     return this.#translated(() => {
       assertReads(sql)
-      if (this.#path === ':memory:') return this.#readOnly(() => readAll(this.#db, sql, []))
+      if (!isFile(this.#path)) return this.#readOnly(() => readAll(this.#db, sql, []))
       const reader = new DatabaseSync(this.#path, { readOnly: true })
       try {
         return readAll(reader, sql, [])
@@ -94,6 +108,43 @@ export class SqliteEngine extends SqlEngine {
         reader.close()
       }
     })
+  }
+
+  async readOnlyQueryAt(sql: string, past: PastState): Promise<QueryResult> {
+    assertReads(sql)
+    const session = await this.openScratch()
+    try {
+      await session.#makePast(sql, past, await this.#views())
+      return await session.readOnlyQuery(sql)
+    } catch (error) {
+      throw missingThen(error, past, await this.relations())
+    } finally {
+      await session.close()
+    }
+  }
+
+  /** Makes the tables and views that a statement may read from: whatever it mentions by name. */
+  async #makePast(sql: string, past: PastState, views: ReadonlyMap<string, string>): Promise<void> {
+    const mentioned = mentionedIn(sql, views)
+    await this.transaction({ wait: 0, foreignKeys: false }, async () => {
+      for (const name of past.tables) {
+        const table = mentioned.has(name.toLowerCase()) ? await past.table(name) : undefined
+        if (!table) continue
+        await this.run(table.ddl[0] as string)
+        const made = (await this.tables([])).find((candidate) => candidate.name === name) as Table
+        await this.fill(made, table.rows())
+        for (const statement of table.ddl.slice(1)) {
+          if (!this.triggerStatements({ ...made, ddl: [statement] }).length) await this.run(statement)
+        }
+      }
+      for (const [name, statement] of views) if (mentioned.has(name)) await this.run(statement)
+    })
+  }
+
+  /** The statements that make the views, by name in lower case. */
+  async #views(): Promise<Map<string, string>> {
+    const views = this.#read("SELECT name, sql FROM sqlite_schema WHERE type = 'view'")
+    return new Map(views.map(({ name, sql }) => [String(name).toLowerCase(), String(sql)]))
   }
 
   #readOnly<T>(work: () => T): T {
@@ -132,6 +183,7 @@ export class SqliteEngine extends SqlEngine {
   }
 
   async readTransaction<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#db.isTransaction) return work()
     // The moment is that of the first read.
     this.#translated(() => this.#db.exec('BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1'))
     try {
@@ -162,6 +214,10 @@ export class SqliteEngine extends SqlEngine {
   /** Other writers wait for the transaction itself. */
   async exclusively<T>(_wait: number, work: () => Promise<T>): Promise<T> {
     return work()
+  }
+
+  async relations(): Promise<string[]> {
+    return this.#read("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").map((row) => String(row.name))
   }
 
   async createScratchTable(definition: TableDefinition): Promise<Table> {
@@ -348,6 +404,32 @@ export class SqliteEngine extends SqlEngine {
     }
   }
 
+  async fill(table: Table, rows: AsyncIterable<Row[]>): Promise<void> {
+    // Rows that were there before a check was go in again.
+    this.#db.exec('PRAGMA ignore_check_constraints = ON')
+    try {
+      await this.#insertAll(table, rows)
+    } finally {
+      this.#db.exec('PRAGMA ignore_check_constraints = OFF')
+    }
+  }
+
+  async #insertAll(table: Table, rows: AsyncIterable<Row[]>): Promise<void> {
+    const columns = this.names(table)
+    const insert = (slots: string[]) =>
+      this.#db.prepare(`INSERT OR ABORT INTO ${quote(table.name)} (${list(columns)}) VALUES (${slots.join(', ')})`)
+    const plain = this.#translated(() => insert(columns.map(() => '?')))
+    for await (const batch of rows) {
+      this.#translated(() => {
+        for (const row of batch) {
+          const isPlain = !row.some((value) => value instanceof RawText)
+          const statement = isPlain ? plain : insert(row.map(slotFor))
+          statement.run(...row.map(bindable))
+        }
+      })
+    }
+  }
+
   async foreignKeyViolations(): Promise<string[]> {
     return this.#read('PRAGMA foreign_key_check').map(
       (row) => `${row.table}: row ${row.rowid ?? '?'} refers to a row of ${row.parent} that does not exist`
@@ -408,6 +490,33 @@ export class SqliteEngine extends SqlEngine {
       throw translate(error, this.database)
     }
   }
+}
+
+function isFile(path: string): boolean {
+  return path !== ':memory:' && path !== PRIVATE
+}
+
+const QUOTES: Quotes = { names: ['"', '`', '[', "'"], texts: [], backslash: false, hash: false }
+
+/** All names in a statement and in the views that it mentions, in lower case; SQLite takes even 'text' for a name. */
+function mentionedIn(sql: string, views: ReadonlyMap<string, string>): Set<string> {
+  const mentioned = new Set<string>()
+  const toRead = [sql]
+  for (let text = toRead.pop(); text !== undefined; text = toRead.pop()) {
+    for (const word of wordsOf(text, QUOTES)) {
+      const name = word.text.toLowerCase()
+      if (!mentioned.has(name) && views.has(name)) toRead.push(views.get(name) as string)
+      mentioned.add(name)
+    }
+  }
+  return mentioned
+}
+
+/** A table that is not there in a private database of the past, and is there now, was not there then. */
+function missingThen(error: unknown, past: PastState, now: readonly string[]): unknown {
+  const missing = error instanceof RowbackError && /no such table: (?:main\.)?(.+?)(?:\)|$)/.exec(error.message)?.[1]
+  if (!missing || !now.some((name) => name.toLowerCase() === missing.toLowerCase())) return error
+  return noTableThen(missing, past)
 }
 
 /** A read-only connection still lets VACUUM INTO and ATTACH make files. @throws RowbackError `target.read_only` */

@@ -1,0 +1,15 @@
+import { operation } from '../operation.ts'
+import type { WrittenState } from '../write-state.ts'
+import { WRITE_STATE_DETAILS, writeState, writeStateInput } from '../write-state.ts'
+
+/** `checkout` by the name under which those look for it who think of backups. */
+export const backupRestore = operation({
+  name: 'backup restore',
+  summary: 'write the state that a version left into another, empty database',
+  details: `${WRITE_STATE_DETAILS} To bring this database itself back, see: rowback rollback`,
+  example: 'rowback backup restore 6 --to mysql://root@127.0.0.1/shop_at_6',
+  positional: ['version'],
+  input: writeStateInput,
+  makesDatabase: false,
+  run: (context, input): Promise<WrittenState> => writeState(context, input)
+})

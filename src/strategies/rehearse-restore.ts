@@ -1,0 +1,96 @@
+import type { Engine } from '../engines/engine.ts'
+import { ExitCode, RowbackError } from '../errors.ts'
+import { compareRows, digestOf } from '../model/rows-digest.ts'
+import type { Manifest } from '../store/manifest.ts'
+import type { Repository } from '../store/repository.ts'
+import { headOf } from './lifetimes.ts'
+import { restoreInto } from './restore-into.ts'
+import type { LiveState } from './session.ts'
+import { StateReader } from './state-reader.ts'
+
+export interface Rehearsal {
+  /** The version whose state was restored. */
+  version: number
+  /** The full backup that it was read from; null where it came from history, or is the live state. */
+  backup: string | null
+  /** `differing`: rows that did not read back from the scratch database as they are stored. */
+  tables: { table: string; rows: number; differing: number }[]
+  /** Of a backup of the newest version: tables whose live rows are others by now. No fault of the backup. */
+  changedSince: { table: string; differing: number }[]
+  notes: string[]
+}
+
+/**
+ * Restores a state into a scratch database of the same kind, which is gone afterwards, and compares every row with what
+ * is stored.
+ * @param version null for the newest backup, whatever state it holds
+ * @throws RowbackError `backup.missing` or `backup.damaged` (exit code 7), `privilege.missing`
+ */
+export async function rehearseRestore(
+  engine: Engine,
+  live: LiveState,
+  repository: Repository | null,
+  version: number | null,
+  signal: AbortSignal | undefined
+): Promise<Rehearsal> {
+  const backup = await backupOf(repository, version)
+  if (version === null && backup === null) throw noBackup()
+  const at = backup?.manifest.state ?? (version as number)
+  const reader = backup
+    ? StateReader.ofBackup(engine, live, repository as Repository, backup.manifest)
+    : await StateReader.open(engine, live, repository, at)
+  const differing = new Map<string, number>()
+  const scratch = await engine.openScratch()
+  try {
+    const restored = await restoreInto(
+      {
+        reader,
+        from: engine.name,
+        state: `version ${at}`,
+        tables: null,
+        signal,
+        onMismatch: (table, comparison) => differing.set(table, comparison.differing)
+      },
+      scratch
+    )
+    const tables = restored.tables.map((table) => ({ ...table, differing: differing.get(table.table) ?? 0 }))
+    const isOfHead = backup !== null && at === headOf(live.versions)
+    const changedSince = isOfHead
+      ? await changesSince(reader, await StateReader.open(engine, live, repository, at))
+      : []
+    return { version: at, backup: backup?.name ?? null, tables, changedSince, notes: restored.notes }
+  } finally {
+    await scratch.close()
+  }
+}
+
+/** The newest full backup, or the newest of a version's state. */
+async function backupOf(
+  repository: Repository | null,
+  version: number | null
+): Promise<{ name: string; manifest: Manifest } | null> {
+  const backups = (await repository?.backups()) ?? []
+  return backups.findLast(({ manifest }) => version === null || manifest.state === version) ?? null
+}
+
+async function changesSince(stored: StateReader, now: StateReader): Promise<Rehearsal['changedSince']> {
+  const changed: Rehearsal['changedSince'] = []
+  for (const name of new Set([...stored.names(), ...now.names()])) {
+    const rowsOf = async (reader: StateReader) => (await reader.table(name))?.rows ?? nothing
+    const [before, after] = [await rowsOf(stored), await rowsOf(now)]
+    if ((await digestOf(before())).equals(await digestOf(after()))) continue
+    changed.push({ table: name, differing: (await compareRows(before(), after())).differing })
+  }
+  return changed
+}
+
+async function* nothing() {}
+
+function noBackup(): RowbackError {
+  return new RowbackError({
+    code: 'backup.missing',
+    message: 'There is no full backup to rehearse.',
+    hint: 'Take one with: rowback backup create',
+    exit: ExitCode.backupDamaged
+  })
+}

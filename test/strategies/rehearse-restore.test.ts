@@ -1,0 +1,237 @@
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import type { Rowback } from '../../src/index.ts'
+import { open, RowbackError } from '../../src/index.ts'
+import { backupCreate } from '../../src/operations/backup/create.ts'
+import { backupRehearse } from '../../src/operations/backup/rehearse.ts'
+import { Workplace } from '../support/cli.ts'
+import { MysqlBench } from '../support/mysql-bench.ts'
+import { urlFor } from '../support/mysql-shop.ts'
+import { HOW_TO_PROVIDE } from '../support/servers/find.ts'
+import { errorOf } from '../support/suite-engine-bench.ts'
+
+const server = inject('mysqlUrl')
+
+interface Shop {
+  db: Rowback
+  place: Workplace
+  url: string
+  sql(...statements: string[]): Promise<void>
+  remove(): Promise<void>
+}
+
+const HOSTS: Record<string, (() => Promise<Shop>) | null> = {
+  async sqlite() {
+    const place = await Workplace.make('rowback-rehearse-')
+    const url = `sqlite:${place.at('shop.db')}`
+    const db = await open({ target: url, repository: place.at('.rowback'), author: 'tester' })
+    return {
+      db,
+      place,
+      url,
+      sql: async (...statements) => place.sql(statements.join(';')),
+      async remove() {
+        await db.close()
+        await place.remove()
+      }
+    }
+  },
+  mysql:
+    server === null
+      ? null
+      : async () => {
+          const bench = await MysqlBench.make(server)
+          return {
+            db: bench.db,
+            place: bench.place,
+            url: bench.url,
+            sql: (...statements) => bench.sql(...statements),
+            remove: async () => {
+              expect(await scratchesOf(bench)).toEqual([])
+              await bench.remove()
+            }
+          }
+        }
+}
+
+async function scratchesOf(bench: MysqlBench): Promise<unknown[]> {
+  return bench.rows(
+    "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME LIKE CONCAT(DATABASE(), '%rehearsal%')"
+  )
+}
+
+for (const [name, make] of Object.entries(HOSTS)) {
+  if (make === null) test.skip(`${name}: ${HOW_TO_PROVIDE}`)
+  else {
+    describe(`${name}: a restore is rehearsed`, () => {
+      let shop: Shop
+
+      beforeEach(async () => {
+        shop = await make()
+      })
+
+      // On MySQL this also finds that no scratch database is left.
+      afterEach(() => shop.remove())
+
+      async function load(text: string, strategy: 'snapshot' | 'incremental' = 'snapshot'): Promise<void> {
+        const source = await shop.place.write('dogs.csv', text)
+        const options = { table: 'dogs', key: 'id', create: true, mode: 'mirror', description: 'dogs' } as const
+        await shop.db.migrate({ source, strategy, ...options })
+      }
+
+      const rehearse = (version?: number) => shop.db.run(backupRehearse, version === undefined ? {} : { version })
+
+      test('the newest backup, and the state of a version', async () => {
+        await load('id,name\n1,Rex\n2,Luna\n')
+        await load('id,name\n1,Rex\n')
+        await load('id,name\n5,Max\n')
+        const newest = await rehearse()
+        expect(newest).toMatchObject({
+          version: 2,
+          tables: [{ table: 'dogs', rows: 1, differing: 0 }],
+          changedSince: [],
+          notes: []
+        })
+        expect(newest.backup).toMatch(/^\d+-[0-9a-f]+$/)
+        expect(backupRehearse.exitCode?.(newest)).toBe(0)
+        expect(await rehearse(1)).toMatchObject({ version: 1, tables: [{ table: 'dogs', rows: 2, differing: 0 }] })
+        expect(await rehearse(3)).toMatchObject({ version: 3, backup: null, tables: [{ table: 'dogs', rows: 1 }] })
+      })
+
+      test('a state in history tables', async () => {
+        await load('id,name\n1,Rex\n2,Luna\n', 'incremental')
+        await load('id,name\n2,Lunula\n', 'incremental')
+        expect(await rehearse(1)).toMatchObject({ version: 1, tables: [{ table: 'dogs', rows: 2, differing: 0 }] })
+      })
+
+      test('what others changed since is told apart from damage', async () => {
+        await load('id,name\n1,Rex\n2,Luna\n3,Max\n')
+        await shop.db.run(backupCreate, {})
+        expect((await rehearse()).changedSince).toEqual([])
+        await shop.sql("UPDATE dogs SET name = 'x' WHERE id = 1", 'DELETE FROM dogs WHERE id = 2')
+        const rehearsed = await rehearse()
+        expect(rehearsed).toMatchObject({ version: 1, tables: [{ table: 'dogs', rows: 3, differing: 0 }] })
+        expect(rehearsed.changedSince).toEqual([{ table: 'dogs', differing: 2 }])
+        expect(backupRehearse.exitCode?.(rehearsed)).toBe(0)
+      })
+
+      test('a damaged backup, and none', async () => {
+        const source = await shop.place.write('dogs.csv', 'id,name\n1,Rex\n')
+        await shop.db.migrate({
+          source,
+          table: 'dogs',
+          key: ['id'],
+          create: true,
+          strategy: 'incremental',
+          description: 'x'
+        })
+        await shop.db.run(backupCreate, {})
+        const objects = shop.place.at('.rowback/objects')
+        for (const entry of readdirSync(objects, { recursive: true, withFileTypes: true })) {
+          if (entry.isFile()) writeFileSync(join(entry.parentPath, entry.name), 'damage')
+        }
+        expect(await errorOf(rehearse())).toMatchObject({ code: 'backup.damaged', exit: 7 })
+      })
+
+      test('who gives up leaves nothing', async () => {
+        await load('id,name\n1,Rex\n')
+        await load('id,name\n2,Luna\n')
+        const signal = AbortSignal.abort(new RowbackError({ code: 'interrupted', message: 'Interrupted.' }))
+        const other = await open({ target: shop.url, repository: shop.place.at('.rowback'), signal })
+        expect((await errorOf(other.run(backupRehearse, { version: 1 }))).code).toBe('interrupted')
+        await other.close()
+      })
+    })
+  }
+}
+
+describe('on the command line', () => {
+  test('people see what was restored; without a backup it ends with 7', async () => {
+    const place = await Workplace.make()
+    try {
+      await place.write('dogs.csv', 'id,name\n1,Rex\n')
+      const target = ['--target', 'sqlite:shop.db']
+      await place.json([
+        'migrate',
+        'dogs.csv',
+        '--create',
+        '--key',
+        'id',
+        '-m',
+        'dogs',
+        '--strategy',
+        'incremental',
+        ...target
+      ])
+      const none = await place.json<{ error: object }>(['backup', 'rehearse', ...target], { code: 7 })
+      expect(none.error).toMatchObject({
+        code: 'backup.missing',
+        hint: 'Take one with: rowback backup create --target sqlite:shop.db'
+      })
+      await place.json(['backup', 'create', ...target])
+      const told = await place.run(['backup', 'rehearse', ...target])
+      expect([told.code, told.stderr]).toEqual([0, ''])
+      expect(told.stdout).toMatch(
+        /^Backup 000\S*, the state of version 1, was restored into a scratch database, and every row is the same\.\n\ntable {2}rows {2}differing\ndogs {6}1 {10}0\n$/
+      )
+    } finally {
+      await place.remove()
+    }
+  })
+})
+
+if (server !== null) {
+  describe('mysql: scratch databases', () => {
+    let bench: MysqlBench
+
+    beforeEach(async () => {
+      bench = await MysqlBench.make(server)
+    })
+
+    afterEach(() => bench.remove())
+
+    test('rows that do not come back are told, with exit code 7', async () => {
+      // Servers show the members of an ENUM without the characters that take four bytes.
+      await bench.sql("CREATE TABLE moods (id INT PRIMARY KEY, mood ENUM('x', 'ü😀') CHARACTER SET utf8mb4)")
+      await bench.sql("INSERT INTO moods VALUES (1, 'x'), (2, 'ü😀')")
+      await bench.load([{ id: 1 }], { table: 'zz_other', create: true, key: ['id'] })
+      const rehearsed = await bench.db.run(backupRehearse, {})
+      expect(rehearsed.tables).toEqual([{ table: 'moods', rows: 2, differing: 1 }])
+      expect(backupRehearse.exitCode?.(rehearsed)).toBe(7)
+    })
+
+    test('what a killed process left is taken away; what another is at work on stays', async () => {
+      await bench.load([{ id: 1 }], { table: 'zz_other', create: true, key: ['id'] })
+      const [[name]] = (await bench.rows('SELECT DATABASE()')) as [[string]]
+      await bench.sql(`CREATE DATABASE ${name}_rowback_rehearsal_0123abcd`)
+      await bench.db.run(backupRehearse, { version: 1 })
+      expect(await scratchesOf(bench)).toEqual([])
+    })
+
+    test('a user who may not make databases is told what to grant', async () => {
+      await bench.load([{ id: 1 }], { table: 'zz_other', create: true, key: ['id'] })
+      const [[name]] = (await bench.rows('SELECT DATABASE()')) as [[string]]
+      const user = `u_${name.slice(-12)}`
+      await bench.sql(
+        `CREATE USER ${user}@'%' IDENTIFIED BY 'secret'`,
+        `GRANT ALL PRIVILEGES ON ${name}.* TO ${user}@'%'`,
+        `GRANT ALL PRIVILEGES ON ${name}_rowback.* TO ${user}@'%'`
+      )
+      const target = urlFor(bench.url, { user, password: 'secret' })
+      const db = await open({ target, repository: bench.place.at('.rowback') })
+      try {
+        const error = await errorOf(db.run(backupRehearse, { version: 1 }))
+        expect(error.code).toBe('privilege.missing')
+        expect(error.hint).toBe(
+          `GRANT ALL PRIVILEGES ON \`${`${name}_rowback_rehearsal_`.replaceAll('_', '\\_')}%\`.* TO this user.`
+        )
+        await bench.sql(error.hint.replace('this user.', `${user}@'%'`))
+        expect((await db.run(backupRehearse, { version: 1 })).tables).toMatchObject([{ differing: 0 }])
+      } finally {
+        await db.close()
+        await bench.sql(`DROP USER ${user}@'%'`)
+      }
+    })
+  })
+}
