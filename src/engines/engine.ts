@@ -1,5 +1,6 @@
 import type { RowChange, WriteCounts, WriteMode } from '../model/change.ts'
 import type { FailureCode, RawCell } from '../model/failed-row.ts'
+import type { SchemaObject, SchemaObjects } from '../model/schema-object.ts'
 import type { Column, ColumnType, SeenValues, Table, TableDefinition } from '../model/table.ts'
 import type { Row, Value } from '../model/value.ts'
 
@@ -167,6 +168,17 @@ export interface Engine {
   tables(bookkeeping: Bookkeeping[]): Promise<Table[]>
   /** Tables of a kind that can be neither backed up nor restored, by name. */
   unsupportedTables(): Promise<string[]>
+  /**
+   * Reads what there is besides tables: views, stored routines, events and sequences, in an order in which they can be
+   * made. Triggers are in {@link Table.ddl}; bookkeeping is left out.
+   */
+  schemaObjects(): Promise<SchemaObjects>
+  /**
+   * Makes one object anew, in this database or another of the same kind, outside a transaction that writes rows.
+   * @returns what is not as it was; sentences, none when all is
+   * @throws RowbackError when the database refuses it, above all where a table or object that it uses is missing
+   */
+  makeSchemaObject(object: SchemaObject): Promise<string[]>
   /** The columns and the key of a history table; undefined when there is none. */
   historyShape(history: string): Promise<Table | undefined>
   countRows(table: string): Promise<number>

@@ -1,5 +1,6 @@
 import type { RowChange, WriteCounts } from '../model/change.ts'
 import { noCounts } from '../model/change.ts'
+import type { SchemaObject, SchemaObjects } from '../model/schema-object.ts'
 import type { Column, ColumnType, DefinedColumn, SeenValues, Table, TableDefinition } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
 import type { Row, Value } from '../model/value.ts'
@@ -44,6 +45,8 @@ export abstract class SqlEngine implements Engine {
   abstract createScratchTable(definition: TableDefinition): Promise<Table>
   abstract tables(bookkeeping: Bookkeeping[]): Promise<Table[]>
   abstract unsupportedTables(): Promise<string[]>
+  abstract schemaObjects(): Promise<SchemaObjects>
+  abstract makeSchemaObject(object: SchemaObject): Promise<string[]>
   abstract declare(type: ColumnType, seen?: SeenValues): string
   abstract adapter(column: Column): ((value: Value) => Value | Unholdable) | null
   abstract readRows(table: Table, range: RowRange): AsyncIterable<Row[]>

@@ -242,11 +242,21 @@ async function makeVersion(context: Context, job: Prepared): Promise<MigrateOutp
   })
   try {
     await writeFailedRows(result, session.repository, job.bounds)
-    const notes = [...interruptedNotes(result.interrupted), ...job.notes, ...written.flatMap((table) => table.notes)]
+    const notes = [
+      ...interruptedNotes(result.interrupted),
+      ...job.notes,
+      ...written.flatMap((table) => table.notes),
+      ...(await unkeptObjects(session.repository, result.version.anchor))
+    ]
     return { ...versionJson(result.version, context.config.repository), notes }
   } finally {
     result.failed.close()
   }
+}
+
+/** What the backup of a version could not keep, and why. */
+async function unkeptObjects(repository: Repository, anchor: string | null): Promise<string[]> {
+  return anchor === null ? [] : ((await repository.manifest(anchor)).objectNotes ?? [])
 }
 
 function sourceIdentity(bounds: BoundTable[]): Pick<VersionHeader, 'sourceName' | 'sourceSha256'> {

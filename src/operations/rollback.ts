@@ -7,6 +7,7 @@ import { headOf } from '../strategies/lifetimes.ts'
 import { findRoute, rollBack } from '../strategies/rollback.ts'
 import { describeRoute } from '../strategies/route.ts'
 import { rehearse, runVersion } from '../strategies/run.ts'
+import { changedObjectNotes } from '../strategies/schema-objects.ts'
 import type { LiveState } from '../strategies/session.ts'
 import type { Context } from './context.ts'
 import { authorship, flag, text, versionReference, wait } from './inputs.ts'
@@ -46,13 +47,16 @@ export const rollback = operation({
     assertReachable(live, to)
     const header = headerFor(context, options, live, to)
     const repository = await context.repository()
-    const steps = (await findRoute(live, repository, to)).tables
+    const { tables: steps, stored } = await findRoute(live, repository, to)
     // A damaged backup is found before anything begins.
     await repository?.prove(steps.flatMap((step) => ('stored' in step ? [step.stored] : [])))
-    const route = steps.map(describeRoute)
+    const told = {
+      route: steps.map(describeRoute),
+      notes: stored ? await changedObjectNotes(context.engine, stored) : []
+    }
     return options.dryRun
-      ? rehearseRollback(context, header, live, to, route, options.yes)
-      : makeVersion(context, header, options, to, route)
+      ? rehearseRollback(context, header, live, to, told, options.yes)
+      : makeVersion(context, header, options, to, told)
   }
 })
 
@@ -89,12 +93,15 @@ function headerFor(context: Context, options: z.output<typeof input>, live: Live
   }
 }
 
+/** What is said of a rollback before it begins. */
+type Told = Pick<RollbackOutput, 'route' | 'notes'>
+
 async function makeVersion(
   context: Context,
   header: VersionHeader,
   options: z.output<typeof input>,
   to: number,
-  route: string[]
+  told: Told
 ): Promise<RollbackOutput> {
   const waitMs = options.wait * 1000
   const session = await context.session(waitMs)
@@ -108,8 +115,8 @@ async function makeVersion(
   result.failed.close()
   return {
     ...versionJson(result.version, context.config.repository),
-    route,
-    notes: interruptedNotes(result.interrupted)
+    route: told.route,
+    notes: [...interruptedNotes(result.interrupted), ...told.notes]
   }
 }
 
@@ -118,7 +125,7 @@ async function rehearseRollback(
   header: VersionHeader,
   live: LiveState,
   to: number,
-  route: string[],
+  told: Told,
   overwriteDrift: boolean
 ): Promise<RollbackOutput> {
   const repository = await context.repository()
@@ -130,5 +137,5 @@ async function rehearseRollback(
     (run) => rollBack(run, repository, { to, alwaysBackUp: false, overwriteDrift })
   )
   failed.close()
-  return { ...rehearsedJson(header, result, startedAt), route, notes: [] }
+  return { ...rehearsedJson(header, result, startedAt), ...told }
 }

@@ -3,7 +3,7 @@ import type { Style } from '../render.ts'
 import { textTable } from './table.ts'
 
 export function backupCreateView(backup: BackupJson, style: Style): string {
-  return backupsTable([backup], style)
+  return [backupsTable([backup], style), ...backup.notes.map((note) => style.yellow(note))].join('\n')
 }
 
 export function backupListView({ backups }: { backups: BackupJson[] }, style: Style): string {
@@ -13,12 +13,13 @@ export function backupListView({ backups }: { backups: BackupJson[] }, style: St
 function backupsTable(backups: BackupJson[], style: Style): string {
   return textTable(
     style,
-    ['taken at', 'state of', 'taken by', 'tables', 'rows', 'size', 'added', 'backup'],
+    ['taken at', 'state of', 'taken by', 'tables', 'objects', 'rows', 'size', 'added', 'backup'],
     backups.map((backup) => [
       backup.takenAt,
       `version ${backup.state}`,
       backup.version === null ? 'itself' : `version ${backup.version}`,
       backup.tables,
+      backup.objects,
       backup.rows,
       bytesForPeople(backup.bytes),
       bytesForPeople(backup.added),

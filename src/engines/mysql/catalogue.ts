@@ -160,7 +160,7 @@ export class Catalogue {
     const statements: string[] = []
     for (const trigger of triggers) {
       const [row] = await this.#read(`SHOW CREATE TRIGGER ${quote(this.#schema)}.${quote(trigger)}`)
-      statements.push(inItsSession(String(row?.[2]), String(row?.[1]), String(row?.[4])))
+      statements.push(inItsSession(String(row?.[2]), { sqlMode: String(row?.[1]), collation: String(row?.[4]) }))
     }
     return statements
   }

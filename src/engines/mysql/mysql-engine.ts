@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { ExitCode, RowbackError, usageError } from '../../errors.ts'
 import type { RowChange, WriteCounts } from '../../model/change.ts'
+import type { SchemaObject, SchemaObjects } from '../../model/schema-object.ts'
 import type { Column, ColumnType, DefinedColumn, SeenValues, Table, TableDefinition } from '../../model/table.ts'
 import { imageColumns, writableColumns } from '../../model/table.ts'
 import type { Row, Value } from '../../model/value.ts'
@@ -31,6 +32,7 @@ import { findViolations } from './foreign-keys.ts'
 import type { Product } from './product.ts'
 import { PRODUCT_VARIABLES, readProduct } from './product.ts'
 import { rangeCondition } from './range.ts'
+import { makeSchemaObject, readSchemaObjects } from './schema-objects.ts'
 import { SetWriter } from './set-writer.ts'
 import { bind, list, quote } from './sql-text.ts'
 import type { Statements } from './statements.ts'
@@ -54,6 +56,13 @@ const INFILE_OFF =
   'local_infile is off on this server, so rows go by INSERT, which takes longer. To turn it on: SET GLOBAL local_infile = 1'
 const NAMES_DEFINERS = /\b(ALL PRIVILEGES ON \*\.\*|SUPER|SET USER|SET_USER_ID|SET_ANY_DEFINER)\b/i
 const RELOCK_MS = 10_000
+/** Around a statement that is to be run in the session of another. */
+const KEEP_SESSION =
+  'SET @rowback_mode = @@sql_mode, @rowback_collation = @@collation_connection, ' +
+  '@rowback_client = @@character_set_client, @rowback_zone = @@time_zone'
+const RESTORE_SESSION =
+  'SET sql_mode = @rowback_mode, character_set_client = @rowback_client, ' +
+  'collation_connection = @rowback_collation, time_zone = @rowback_zone'
 
 /** MySQL, MariaDB and what speaks like them: one session; bookkeeping stands in a schema beside the data. */
 export class MysqlEngine extends SqlEngine {
@@ -115,12 +124,12 @@ export class MysqlEngine extends SqlEngine {
   async run(sql: string, parameters: Value[] = []): Promise<number> {
     const session = sessionOf(sql)
     if (session === null) return (await this.#execute(bind(sql, parameters))).affected
-    await this.#execute(`SET @rowback_mode = @@sql_mode, @rowback_collation = @@collation_connection`)
-    await this.#execute(`SET ${session}`)
+    await this.#execute(KEEP_SESSION)
     try {
+      await this.#execute(`SET ${session}`)
       return (await this.#execute(sql)).affected
     } finally {
-      await this.#execute('SET sql_mode = @rowback_mode, collation_connection = @rowback_collation')
+      await this.#execute(RESTORE_SESSION)
     }
   }
 
@@ -259,6 +268,15 @@ export class MysqlEngine extends SqlEngine {
 
   async unsupportedTables(): Promise<string[]> {
     return this.#catalogue().unsupported()
+  }
+
+  async schemaObjects(): Promise<SchemaObjects> {
+    return readSchemaObjects((sql, parameters) => this.#read(sql, parameters), this.database)
+  }
+
+  async makeSchemaObject(object: SchemaObject): Promise<string[]> {
+    const read = (sql: string, parameters?: Value[]) => this.#read(sql, parameters)
+    return makeSchemaObject({ read, run: (sql) => this.run(sql), database: this.database }, object)
   }
 
   override async historyShape(history: string): Promise<Table | undefined> {

@@ -4,6 +4,7 @@ import type { StatementSync } from 'node:sqlite'
 import { DatabaseSync } from 'node:sqlite'
 import { RowbackError } from '../../errors.ts'
 import type { RowChange, WriteCounts } from '../../model/change.ts'
+import type { SchemaObject, SchemaObjects } from '../../model/schema-object.ts'
 import type { Column, ColumnType, SeenValues, Table, TableDefinition } from '../../model/table.ts'
 import { imageColumns, writableColumns } from '../../model/table.ts'
 import type { Row, Value } from '../../model/value.ts'
@@ -21,7 +22,7 @@ import type {
 import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
 import { SqlEngine } from '../sql-engine.ts'
 import { translate } from './errors.ts'
-import { allForeignKeys, inspectTable, isStrict, plainTables, virtualTables } from './inspect.ts'
+import { allForeignKeys, inspectTable, isStrict, plainTables, views, virtualTables } from './inspect.ts'
 import { RowWriter } from './row-writer.ts'
 import { bindable, hasBytesOf, list, matching, quote, slotFor } from './sql-text.ts'
 import { adapterFor, declaredType } from './types.ts'
@@ -156,6 +157,15 @@ export class SqliteEngine extends SqlEngine {
 
   async unsupportedTables(): Promise<string[]> {
     return virtualTables((sql, ...parameters) => this.#read(sql, ...parameters))
+  }
+
+  async schemaObjects(): Promise<SchemaObjects> {
+    return { objects: views((sql, ...parameters) => this.#read(sql, ...parameters)), notes: [] }
+  }
+
+  async makeSchemaObject(object: SchemaObject): Promise<string[]> {
+    for (const statement of object.statements) await this.run(statement)
+    return []
   }
 
   declare(type: ColumnType, seen?: SeenValues): string {
