@@ -1,7 +1,7 @@
 import type { RowChange, WriteCounts, WriteMode } from '../model/change.ts'
 import type { FailureCode, RawCell } from '../model/failed-row.ts'
 import type { SchemaObject, SchemaObjects } from '../model/schema-object.ts'
-import type { Column, ColumnType, SeenValues, Table, TableDefinition } from '../model/table.ts'
+import type { Column, ColumnType, ForeignKey, SeenValues, Table, TableDefinition } from '../model/table.ts'
 import type { Row, Value } from '../model/value.ts'
 
 /** The column that says which version last wrote a tracked row. */
@@ -42,6 +42,23 @@ export interface Bookkeeping {
   history: string
   /** Statements that make the table as it was without bookkeeping. */
   ddl: string[]
+}
+
+/** A table in the making, under another name than its own. */
+export interface Shadow {
+  /** Statements that make it. */
+  make: string[]
+  /** Statements to be run once it bears its own name. */
+  finish: string[]
+  /** Its foreign keys; where they are made only then, they are checked by {@link Engine.foreignKeyViolations}. */
+  foreignKeys: ForeignKey[]
+}
+
+/** A table whose rows stand under another name until the version is committed. */
+export interface StandIn {
+  table: string
+  under: string
+  foreignKeys: ForeignKey[]
 }
 
 export interface QueryResult {
@@ -192,6 +209,23 @@ export interface Engine {
   createScratchTable(definition: TableDefinition): Promise<Table>
   dropTable(name: string): Promise<void>
   renameTable(from: string, to: string): Promise<void>
+  /** The value that the table's counter of automatic keys goes on with; null where it has none. */
+  counterOf(table: string): Promise<bigint | null>
+  /** Makes the counter go on with this value, or with a higher one that the rows need. */
+  raiseCounter(table: string, counter: bigint): Promise<void>
+  /**
+   * How a table is made under another name beside the one that bears its name; asked only where changes of the schema
+   * commit.
+   * @param ddl the table's, as {@link Table.ddl} has it
+   */
+  shadowOf(name: string, ddl: readonly string[], under: string): Shadow
+  /**
+   * Gives a table its own name and drops the one that had it, at one moment where no foreign key of others points to it.
+   * Foreign keys of others then point to the new one. May be repeated after it was interrupted at any moment.
+   * @param aside a free name
+   * @param finish of {@link shadowOf}
+   */
+  swapIn(swap: { table: string; under: string; aside: string; finish: readonly string[] }): Promise<void>
   /**
    * How a formatted value becomes the one that this database will hold in the column, so that equal rows compare as
    * equal; null when values are held as they are.
@@ -221,8 +255,11 @@ export interface Engine {
     version: number,
     tracking: Tracking | null
   ): Promise<void>
-  /** Rows whose references lead nowhere, as sentences; empty when all is well. */
-  foreignKeyViolations(): Promise<string[]>
+  /**
+   * Rows whose references lead nowhere, as sentences; empty when all is well.
+   * @param standIns looked at in the place of the tables whose names they will bear
+   */
+  foreignKeyViolations(standIns?: readonly StandIn[]): Promise<string[]>
 
   /** Adds the column `version_id` to a table. */
   addVersionColumn(table: Table): Promise<void>

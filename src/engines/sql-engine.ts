@@ -11,6 +11,8 @@ import type {
   Engine,
   QueryResult,
   RowRange,
+  Shadow,
+  StandIn,
   Tracking,
   TransactionOptions,
   TypedRow,
@@ -59,7 +61,9 @@ export abstract class SqlEngine implements Engine {
   ): Promise<void>
   abstract triggerStatements(table: Table): string[]
   abstract liftTriggers(table: Table): Promise<string[]>
-  abstract foreignKeyViolations(): Promise<string[]>
+  abstract foreignKeyViolations(standIns?: readonly StandIn[]): Promise<string[]>
+  abstract counterOf(table: string): Promise<bigint | null>
+  abstract raiseCounter(table: string, counter: bigint): Promise<void>
 
   /** The operator by which the cells of a key are found. */
   protected abstract readonly keyEqual: string
@@ -109,6 +113,15 @@ export abstract class SqlEngine implements Engine {
 
   async renameTable(from: string, to: string): Promise<void> {
     await this.run(`ALTER TABLE ${this.quote(from)} RENAME TO ${this.quote(to)}`)
+  }
+
+  /** Where the transaction undoes changes of the schema, a table is dropped and made again in it. */
+  shadowOf(_name: string, _ddl: readonly string[], _under: string): Shadow {
+    throw new Error(`${this.name} needs no table under another name`)
+  }
+
+  async swapIn({ table }: { table: string }): Promise<void> {
+    throw new Error(`${this.name} has no table to take the place of ${table}`)
   }
 
   async addVersionColumn(table: Table): Promise<void> {

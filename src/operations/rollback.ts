@@ -20,7 +20,9 @@ const input = z.object({
   version: versionReference('the version to go back (or forward) to; 0 is what was there before the first'),
   description: text('why; "rollback to N" when left out', 'TEXT', { short: 'm' }).optional(),
   dryRun: flag('say what would happen and change nothing'),
-  yes: flag('overwrite rows that others changed in tables that no version wrote'),
+  yes: flag(
+    'overwrite rows that others changed in tables that no version wrote, and make tables again whose columns others changed'
+  ),
   wait,
   ...authorship
 })
@@ -109,7 +111,8 @@ async function makeVersion(
     rollBack(run, session.repository, {
       to,
       alwaysBackUp: header.strategy === 'snapshot',
-      overwriteDrift: options.yes
+      overwriteDrift: options.yes,
+      reshape: options.yes
     })
   )
   result.failed.close()
@@ -134,7 +137,7 @@ async function rehearseRollback(
     context.engine,
     live,
     { wait: 0, foreignKeys: false },
-    (run) => rollBack(run, repository, { to, alwaysBackUp: false, overwriteDrift })
+    (run) => rollBack(run, repository, { to, alwaysBackUp: false, overwriteDrift, reshape: true })
   )
   failed.close()
   return { ...rehearsedJson(header, result, startedAt), ...told }

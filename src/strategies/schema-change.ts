@@ -17,11 +17,20 @@ export type SchemaChange =
   | { kind: 'emptied'; table: string }
   /** The version put the table aside under another name: it goes if the version committed, else it gets its name back. */
   | { kind: 'aside'; table: string; under: string }
+  /** The version made the table again under another name: it takes the table's place if the version committed. */
+  | { kind: 'swap'; table: string; under: string; aside: string; finish: string[] }
   /** Triggers that were lifted: they come back in any case. */
   | { kind: 'triggers'; table: string; statements: string[] }
 
 /** Whether a note is about the version's failure, its success or both, and which come first. */
-const ORDER: Record<SchemaChange['kind'], number> = { created: 0, tracked: 1, emptied: 2, aside: 3, triggers: 4 }
+const ORDER: Record<SchemaChange['kind'], number> = {
+  created: 0,
+  tracked: 1,
+  emptied: 2,
+  aside: 3,
+  swap: 4,
+  triggers: 5
+}
 
 /** Notes a change that is about to be made; where the transaction undoes it, there is nothing to note. */
 export async function announce(engine: Engine, ledger: Ledger, version: number, change: SchemaChange): Promise<void> {
@@ -78,6 +87,7 @@ export async function unsettledChanges(ledger: Ledger): Promise<string[]> {
       tracked: `the table ${change.table} was being tracked`,
       emptied: `the table ${change.table} is to be dropped`,
       aside: `the table ${change.table} was put aside`,
+      swap: `the table ${change.table} was made again, and is to take the place of the one that is there`,
       triggers: `triggers of ${change.table} are to be put back`
     }[change.kind]
     return `version ${version}: ${what}`
@@ -99,6 +109,10 @@ async function settle(engine: Engine, change: SchemaChange, isCommitted: boolean
       if (!(await find(engine, change.under))) break
       if (isCommitted) await engine.dropTable(change.under)
       else await engine.renameTable(change.under, change.table)
+      break
+    case 'swap':
+      if (isCommitted) await engine.swapIn(change)
+      else if (await find(engine, change.under)) await engine.dropTable(change.under)
       break
     case 'triggers': {
       const table = await find(engine, change.table)

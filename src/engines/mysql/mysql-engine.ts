@@ -8,8 +8,11 @@ import type { Row, Value } from '../../model/value.ts'
 import type {
   Bookkeeping,
   Capabilities,
+  Engine,
   QueryResult,
   RowRange,
+  Shadow,
+  StandIn,
   Tracking,
   TransactionOptions,
   TypedRow,
@@ -28,12 +31,13 @@ import { Connection } from './connection.ts'
 import { declaredType, SHORT_TEXT } from './declare.ts'
 import { decodeRows } from './decode.ts'
 import { isRepeated, translate } from './errors.ts'
-import { findViolations } from './foreign-keys.ts'
+import { findViolations, withStandIns } from './foreign-keys.ts'
 import type { Product } from './product.ts'
 import { PRODUCT_VARIABLES, readProduct } from './product.ts'
 import { rangeCondition } from './range.ts'
 import { makeSchemaObject, readSchemaObjects } from './schema-objects.ts'
 import { SetWriter } from './set-writer.ts'
+import { isFinished, shadowOf } from './shadow.ts'
 import { bind, list, quote } from './sql-text.ts'
 import type { Statements } from './statements.ts'
 import type { MysqlTarget } from './target.ts'
@@ -319,6 +323,58 @@ export class MysqlEngine extends SqlEngine {
     if (!this.#inTransaction) await this.#execute('SET foreign_key_checks = 1')
   }
 
+  /** The catalogue's own number may be a day old: https://dev.mysql.com/doc/refman/8.4/en/information-schema-tables-table.html */
+  async counterOf(table: string): Promise<bigint | null> {
+    const [row] = await this.#read(`SHOW CREATE TABLE ${quote(table)}`)
+    const counter = /^\) .*?\bAUTO_INCREMENT=(\d+)/m.exec(String(row?.[1]))?.[1]
+    return counter === undefined ? null : BigInt(counter)
+  }
+
+  async raiseCounter(table: string, counter: bigint): Promise<void> {
+    const shape = await this.#catalogue().shape(table)
+    if (!shape?.columns.some((column) => (column as MysqlColumn).counts)) return
+    await this.#execute(`ALTER TABLE ${quote(table)} AUTO_INCREMENT = ${counter}`)
+  }
+
+  override shadowOf(name: string, ddl: readonly string[], under: string): Shadow {
+    return shadowOf(name, ddl, under, this.#server.family !== 'mariadb')
+  }
+
+  /**
+   * Foreign keys of other tables follow a table that is renamed. Only where there are none can both tables change names
+   * at once; else the old one is dropped, which leaves those keys waiting for a table of its name.
+   */
+  override async swapIn({ table, under, aside, finish }: Parameters<Engine['swapIn']>[0]): Promise<void> {
+    const there = new Set((await this.#catalogue().tables(() => false)).map((entry) => entry.name))
+    if (there.has(under)) {
+      const children = (await this.#catalogue().foreignKeys()).filter(
+        (key) => key.parentTable === table && key.table !== table
+      )
+      const isAtOnce = there.has(table) && children.length === 0
+      await this.#withoutForeignKeys(async () => {
+        if (there.has(table) && !isAtOnce) await this.#execute(`DROP TABLE ${quote(table)}`)
+        const out = isAtOnce ? `${quote(table)} TO ${quote(aside)}, ` : ''
+        await this.#execute(`RENAME TABLE ${out}${quote(under)} TO ${quote(table)}`)
+      })
+    }
+    await this.#withoutForeignKeys(async () => {
+      await this.#execute(`DROP TABLE IF EXISTS ${quote(aside)}`)
+      const made = (await this.#catalogue().tables((name) => name !== table))[0]
+      for (const statement of finish) {
+        if (!isFinished(table, statement, made?.ddl ?? [])) await this.run(statement)
+      }
+    })
+  }
+
+  async #withoutForeignKeys(work: () => Promise<void>): Promise<void> {
+    await this.#execute('SET foreign_key_checks = 0')
+    try {
+      await work()
+    } finally {
+      if (!this.#connection.lost) await this.#execute('SET foreign_key_checks = 1')
+    }
+  }
+
   override async stopTracking(table: Table | null, tracking: Tracking): Promise<void> {
     const indexes = table
       ? await this.#read(`SHOW INDEX FROM ${quote(table.name)} WHERE Key_name = 'rowback_version'`)
@@ -409,8 +465,10 @@ export class MysqlEngine extends SqlEngine {
     await this.#translated(() => applyChanges(this.#statements(), table, changes, version, history))
   }
 
-  async foreignKeyViolations(): Promise<string[]> {
-    return findViolations((sql) => this.#read(sql), await this.#catalogue().foreignKeys())
+  async foreignKeyViolations(standIns: readonly StandIn[] = []): Promise<string[]> {
+    const foreignKeys = withStandIns(await this.#catalogue().foreignKeys(), standIns)
+    const found = await findViolations((sql) => this.#read(sql), foreignKeys)
+    return found.map((text) => standIns.reduce((said, { under, table }) => said.replaceAll(under, table), text))
   }
 
   override async addVersionColumn(table: Table): Promise<void> {

@@ -285,6 +285,18 @@ export class SqliteEngine extends SqlEngine {
     }
   }
 
+  /** Of AUTOINCREMENT; other keys go on behind the highest one that is there. */
+  async counterOf(table: string): Promise<bigint | null> {
+    if (!(await this.hasControlTable('sqlite_sequence'))) return null
+    const [row] = this.#read('SELECT seq FROM sqlite_sequence WHERE name = ? COLLATE NOCASE', table)
+    return (row?.seq as bigint | undefined) ?? null
+  }
+
+  async raiseCounter(table: string, counter: bigint): Promise<void> {
+    if (!(await this.hasControlTable('sqlite_sequence'))) return
+    await this.run('UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ? COLLATE NOCASE', [counter, table])
+  }
+
   async foreignKeyViolations(): Promise<string[]> {
     return this.#read('PRAGMA foreign_key_check').map(
       (row) => `${row.table}: row ${row.rowid ?? '?'} refers to a row of ${row.parent} that does not exist`
