@@ -181,6 +181,12 @@ export interface Engine {
    */
   transaction<T>(options: TransactionOptions, work: () => Promise<T>): Promise<T>
 
+  /**
+   * Makes what the open transaction wrote so far outlive it, which must be bookkeeping alone; does nothing where every
+   * table is atomic.
+   */
+  commitNotes(): Promise<void>
+
   /** Reads the user's tables; bookkeeping columns and tables are left out. */
   tables(bookkeeping: Bookkeeping[]): Promise<Table[]>
   /** Tables of a kind that can be neither backed up nor restored, by name. */
@@ -207,6 +213,8 @@ export interface Engine {
   createTable(definition: TableDefinition): Promise<void>
   /** Makes a table that is gone with the transaction, for a rehearsal. @returns what it is like */
   createScratchTable(definition: TableDefinition): Promise<Table>
+  /** Makes a copy of a table that takes its place until the transaction ends, for a rehearsal of what cannot be aborted. */
+  hideBehindCopy(table: Table): Promise<void>
   dropTable(name: string): Promise<void>
   renameTable(from: string, to: string): Promise<void>
   /** The value that the table's counter of automatic keys goes on with; null where it has none. */

@@ -107,6 +107,12 @@ export abstract class SqlEngine implements Engine {
     return this.declare(column.type, column.seen)
   }
 
+  async commitNotes(): Promise<void> {}
+
+  async hideBehindCopy(table: Table): Promise<void> {
+    throw new Error(`${this.name} can abort what it writes into ${table.name}`)
+  }
+
   async dropTable(name: string): Promise<void> {
     await this.run(`DROP TABLE ${this.quote(name)}`)
   }

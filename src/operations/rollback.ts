@@ -119,7 +119,7 @@ async function makeVersion(
   return {
     ...versionJson(result.version, context.config.repository),
     route: told.route,
-    notes: [...interruptedNotes(result.interrupted), ...told.notes]
+    notes: [...interruptedNotes(result.interrupted), ...result.notes, ...told.notes]
   }
 }
 

@@ -57,6 +57,7 @@ export async function rollBack(
   const present = run.anchor && repository ? await repository.manifest(run.anchor) : null
   const tables = run.live.tables
   const { aside, standIns } = await prepareSchema(run, route.tables, (step) => differs(repository, present, step))
+  await run.guard(writtenInPlace(route.tables, aside))
   await run.hold()
   const executor = new RouteExecutor(run, repository, { present, aside, standIns, tables }, options)
   const reports: TableReport[] = []
@@ -82,6 +83,13 @@ function refuseReshaping(steps: readonly TableRoute[], to: number): void {
     hint: `If that is what shall be, add --yes. To see all that would happen: rowback rollback ${to} --dry-run`,
     exit: ExitCode.conflict
   })
+}
+
+/** Tables whose own rows are written, as opposed to those of a table that is made. */
+function writtenInPlace(steps: readonly TableRoute[], aside: OtherNames['aside']): Table[] {
+  return steps.flatMap((step) =>
+    step.kind === 'restore' || (step.kind === 'drop' && !aside.has(step.table.name)) ? [step.table] : []
+  )
 }
 
 /** What there was before the route was begun. */
@@ -212,26 +220,30 @@ class RouteExecutor {
 
   async #restore(table: Table, stored: TableManifest, tracked: TrackedTable | null): Promise<TableReport | null> {
     const before = this.#before.present?.tables.find((entry) => entry.name === table.name) ?? null
-    const counts = await this.#apply(table, stored, before, tracked)
+    const counts = await this.#apply(table, stored, before, tracked, (changes) => this.#refuseDrift(table, changes))
     if (counts.inserted + counts.updated + counts.deleted === 0) return null
-    this.#refuseDrift(table, counts)
     return tracked ? { ...report(table.name, counts), history: tracked.history } : report(table.name, counts)
   }
 
-  /** Writes what differs between the backup just taken and the one to return to, then reads it back. */
+  /**
+   * Writes what differs between the backup just taken and the one to return to, then reads it back.
+   * @param check sees what would be written before it is
+   */
   async #apply(
     table: Table,
     stored: TableManifest,
     before: TableManifest | null,
-    tracked: TrackedTable | null
+    tracked: TrackedTable | null,
+    check: (counts: WriteCounts) => void = () => {}
   ): Promise<WriteCounts> {
     const wanted = storedImage(this.#repository as Repository, stored)
     if (this.#before.present === null) {
-      return this.#rehearse(table, diffImages(table.name, liveImage(this.#run.engine, table), wanted), tracked)
+      return this.#rehearse(table, diffImages(table.name, liveImage(this.#run.engine, table), wanted), tracked, check)
     }
     const present = before ? storedImage(this.#repository as Repository, before) : noImage(wanted)
     const changes = await readTwice(this.#run, () => diffImages(table.name, present, wanted))
     const counts = await countByKey(table, changes())
+    check(counts)
     await this.#run.engine.applyChanges(table, changes, this.#run.number, tracked && trackingOf(tracked))
     await this.#proveRestored(table, stored, differingRanges(table.name, present, wanted))
     return counts
@@ -241,10 +253,12 @@ class RouteExecutor {
   async #rehearse(
     table: Table,
     differences: AsyncIterable<RowChange>,
-    tracked: TrackedTable | null
+    tracked: TrackedTable | null,
+    check: (counts: WriteCounts) => void
   ): Promise<WriteCounts> {
     const kept: RowChange[] = []
     const counts = await countByKey(table, keepingFew(differences, kept))
+    check(counts)
     if (kept.length <= MOST_KEPT) {
       const changes = async function* () {
         yield* kept
@@ -277,6 +291,7 @@ class RouteExecutor {
   #refuseDrift(table: Table, counts: WriteCounts): void {
     if (this.#options.overwriteDrift || this.#mayHaveWritten(table)) return
     const changed = counts.inserted + counts.updated + counts.deleted
+    if (changed === 0) return
     throw new RowbackError({
       code: 'drift',
       message: `${changed === 1 ? '1 row' : `${changed} rows`} of ${table.name} ${changed === 1 ? 'was' : 'were'} changed by others since version ${this.#options.to}; no version wrote that table.`,

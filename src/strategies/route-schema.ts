@@ -56,7 +56,7 @@ async function makeShadow(run: Run, { table, stored }: Reshape, position: number
   const { make, finish, foreignKeys } = engine.shadowOf(table.name, stored.ddl, under)
   await engine.liftTriggers({ ...table, triggers: [], ddl: stored.ddl })
   const counter = await engine.counterOf(table.name)
-  await run.announce({ kind: 'swap', table: table.name, under, aside: `rowback_aside_${number}_${position}`, finish })
+  await run.announce({ kind: 'swap', table: table.name, under, aside: `rowback_gone_${number}_${position}`, finish })
   for (const statement of make) await engine.run(statement)
   if (counter !== null) await engine.raiseCounter(under, counter)
   return { table: table.name, under, foreignKeys }

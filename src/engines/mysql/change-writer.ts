@@ -123,8 +123,11 @@ class Inserter {
     const special: Row[] = []
     for await (const { after } of changes) {
       if (!after) continue
+      // Half of a load that is refused would stay in a table that is not atomic.
       const isPlain =
-        this.#statements.product.localInfile && this.#columns.every((column, i) => isLoadable(column, after[i] ?? null))
+        this.#table.atomic &&
+        this.#statements.product.localInfile &&
+        this.#columns.every((column, i) => isLoadable(column, after[i] ?? null))
       if (isPlain) this.#loaded.push(after)
       else special.push(after)
       if (this.#loaded.length >= LOADED_AT_ONCE) await this.#load()

@@ -250,6 +250,11 @@ export class MysqlEngine extends SqlEngine {
     this.#hasWritten = false
   }
 
+  override async commitNotes(): Promise<void> {
+    if (this.#hasWritten) throw new Error('this would commit half a version')
+    await this.#execute('COMMIT')
+  }
+
   async #rollback(): Promise<void> {
     // On a lost connection the server does it.
     if (!this.#connection.lost) await this.#connection.execute('ROLLBACK').catch(() => {})
@@ -308,6 +313,19 @@ export class MysqlEngine extends SqlEngine {
     const rows = await this.#read(`SHOW FULL COLUMNS FROM ${quote(name)}`)
     const columns = rows.map(columnShown).filter((column) => column !== null)
     return temporaryShape(name, columns, key)
+  }
+
+  /** A temporary table hides the one of its name from this session. */
+  override async hideBehindCopy(table: Table): Promise<void> {
+    const under = 'rowback_copy'
+    const columns = list(writableColumns(table).map((column) => column.name))
+    await this.#execute(`CREATE TEMPORARY TABLE ${quote(under)} LIKE ${quote(table.name)}`)
+    this.#scratch.push(under)
+    // Renaming commits; what went into the copy is nothing that would outlive the session.
+    const fill = `INSERT INTO ${quote(under)} (${columns}) SELECT ${columns} FROM ${quote(table.name)}`
+    await this.#translated(() => this.#connection.execute(fill))
+    await this.#execute(`ALTER TABLE ${quote(under)} RENAME TO ${quote(table.name)}`)
+    this.#scratch.push(table.name)
   }
 
   protected override declareIn({ columns, key }: TableDefinition, column: DefinedColumn): string {

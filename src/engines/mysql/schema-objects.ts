@@ -29,14 +29,16 @@ export async function readSchemaObjects(read: Read, schema: string): Promise<Sch
   return { objects: SCHEMA_OBJECT_KINDS.flatMap((kind) => inOrder(objects.filter((one) => one.kind === kind))), notes }
 }
 
+/** Kind, name and definer; one by one, as a union of them is a temporary table on the server's disk. */
+const LISTS = [
+  "SELECT LOWER(TABLE_TYPE), TABLE_NAME, NULL FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_TYPE IN ('SEQUENCE', 'VIEW')",
+  'SELECT LOWER(ROUTINE_TYPE), ROUTINE_NAME, DEFINER FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ?',
+  "SELECT 'event', EVENT_NAME, DEFINER FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ?"
+]
+
 async function entries(read: Read, schema: string, notes: string[]): Promise<Entry[]> {
-  const found = await read(
-    "SELECT 'sequence', TABLE_NAME, NULL FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_TYPE = 'SEQUENCE' " +
-      'UNION ALL SELECT LOWER(ROUTINE_TYPE), ROUTINE_NAME, DEFINER FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ? ' +
-      "UNION ALL SELECT 'view', TABLE_NAME, NULL FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_TYPE = 'VIEW' " +
-      "UNION ALL SELECT 'event', EVENT_NAME, DEFINER FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ?",
-    [schema, schema, schema, schema]
-  )
+  const found: Row[] = []
+  for (const list of LISTS) found.push(...(await read(list, [schema])))
   const known: Entry[] = []
   for (const [kind, name, definer] of found) {
     if (kind === 'view' && name === OWN_VIEW) continue
