@@ -91,14 +91,14 @@ const tests = () => {
     const changed = await state()
     const counted = await counter()
 
-    expect(await rollback(0, '--yes')).toMatchObject({
-      tables: [{ table: 'orders', inserted: 3, deleted: 4 }],
-      route: expect.arrayContaining([
-        'orders: the table is made again as it was in the backup: column color, added since, goes with its values; ' +
-          'column note, dropped since, comes back with its values; column amount is int(11) NOT NULL again, not ' +
-          'bigint(20) NOT NULL; its indexes are those of the backup. What goes stays in the backup taken just before.'
-      ])
-    })
+    const back = await rollback(0, '--yes')
+    expect(back).toMatchObject({ tables: [{ table: 'orders', inserted: 3, deleted: 4 }] })
+    // Some servers show the width of an integer.
+    expect(back.route.map((step) => step.replace(/int\(\d+\)/g, 'int'))).toContain(
+      'orders: the table is made again as it was in the backup: column color, added since, goes with its values; ' +
+        'column note, dropped since, comes back with its values; column amount is int NOT NULL again, not ' +
+        'bigint NOT NULL; its indexes are those of the backup. What goes stays in the backup taken just before.'
+    )
     expect(await state()).toEqual(first)
     expect(await counter()).toBeGreaterThanOrEqual(counted)
     await expect(sql('INSERT INTO items VALUES (77, 77)')).rejects.toThrow(/foreign key/)
