@@ -32,7 +32,8 @@ export const NOTHING_CHANGED = 'Nothing was changed.'
 /** The one error that rowback throws on purpose: it says what failed, what state the data is in, and what to do next. */
 export class RowbackError extends Error {
   readonly code: string
-  readonly state: string
+  /** Added to by who knows more of it. */
+  state: string
   readonly hint: string
   readonly exit: ExitCode
 

@@ -1,7 +1,8 @@
 import { RowbackError } from '../errors.ts'
 import type { RowChange, WriteCounts, WriteMode } from '../model/change.ts'
 import type { FailureCode, RawCell } from '../model/failed-row.ts'
-import type { Column, ColumnType, SeenValues, Table, TableDefinition } from '../model/table.ts'
+import type { SchemaObject, SchemaObjects } from '../model/schema-object.ts'
+import type { Column, ColumnType, ForeignKey, SeenValues, Table, TableDefinition } from '../model/table.ts'
 import type { Row, Value } from '../model/value.ts'
 import type { DumpText } from './dump-text.ts'
 
@@ -47,6 +48,23 @@ export interface Bookkeeping {
   history: string
   /** Statements that make the table as it was without bookkeeping. */
   ddl: string[]
+}
+
+/** A table in the making, under another name than its own. */
+export interface Shadow {
+  /** Statements that make it. */
+  make: string[]
+  /** Statements to be run once it bears its own name. */
+  finish: string[]
+  /** Its foreign keys; where they are made only then, they are checked by {@link Engine.foreignKeyViolations}. */
+  foreignKeys: ForeignKey[]
+}
+
+/** A table whose rows stand under another name until the version is committed. */
+export interface StandIn {
+  table: string
+  under: string
+  foreignKeys: ForeignKey[]
 }
 
 export interface QueryResult {
@@ -220,18 +238,35 @@ export interface Engine {
    */
   readTransaction<T>(work: () => Promise<T>): Promise<T>
 
+  /**
+   * Makes what the open transaction wrote so far outlive it, which must be bookkeeping alone; does nothing where every
+   * table is atomic.
+   */
+  commitNotes(): Promise<void>
+
   /** Names of all that tables would collide with: tables of every kind and views, bookkeeping included. */
   relations(): Promise<string[]>
   /** Reads the user's tables; bookkeeping columns and tables are left out. */
   tables(bookkeeping: Bookkeeping[]): Promise<Table[]>
   /** Tables of a kind that can be neither backed up nor restored, by name. */
   unsupportedTables(): Promise<string[]>
+  /**
+   * Reads what there is besides tables: views, stored routines, events and sequences, in an order in which they can be
+   * made. Triggers are in {@link Table.ddl}; bookkeeping is left out.
+   */
+  schemaObjects(): Promise<SchemaObjects>
+  /**
+   * Makes one object anew, in this database or another of the same kind, outside a transaction that writes rows.
+   * @returns what is not as it was; sentences, none when all is
+   * @throws RowbackError when the database refuses it, above all where a table or object that it uses is missing
+   */
+  makeSchemaObject(object: SchemaObject): Promise<string[]>
   /** The columns and the key of a history table; undefined when there is none. */
   historyShape(history: string): Promise<Table | undefined>
   countRows(table: string): Promise<number>
   /** How SQL files are written that the stock client of this database restores. */
   dumpText(): Promise<DumpText>
-  /** Where the counter stands that numbers a table's rows, for {@link DumpText.counter}; null without one. */
+  /** Where the counter of automatic keys stands, for {@link raiseCounter} and {@link DumpText.counter}; null without one. */
   counterOf(table: string): Promise<bigint | null>
   /**
    * The type as this database declares it.
@@ -241,8 +276,25 @@ export interface Engine {
   createTable(definition: TableDefinition): Promise<void>
   /** Makes a table that is gone with the transaction, for a rehearsal. @returns what it is like */
   createScratchTable(definition: TableDefinition): Promise<Table>
+  /** Makes a copy of a table that takes its place until the transaction ends, for a rehearsal of what cannot be aborted. */
+  hideBehindCopy(table: Table): Promise<void>
   dropTable(name: string): Promise<void>
   renameTable(from: string, to: string): Promise<void>
+  /** Makes the counter go on with this value, or with a higher one that the rows need. */
+  raiseCounter(table: string, counter: bigint): Promise<void>
+  /**
+   * How a table is made under another name beside the one that bears its name; asked only where changes of the schema
+   * commit.
+   * @param ddl the table's, as {@link Table.ddl} has it
+   */
+  shadowOf(name: string, ddl: readonly string[], under: string): Shadow
+  /**
+   * Gives a table its own name and drops the one that had it, at one moment where no foreign key of others points to it.
+   * Foreign keys of others then point to the new one. May be repeated after it was interrupted at any moment.
+   * @param aside a free name
+   * @param finish of {@link shadowOf}
+   */
+  swapIn(swap: { table: string; under: string; aside: string; finish: readonly string[] }): Promise<void>
   /**
    * How a formatted value becomes the one that this database will hold in the column, so that equal rows compare as
    * equal; null when values are held as they are.
@@ -279,8 +331,11 @@ export interface Engine {
    * @param rows in the table's writable columns
    */
   fill(table: Table, rows: AsyncIterable<Row[]>): Promise<void>
-  /** Rows whose references lead nowhere, as sentences; empty when all is well. */
-  foreignKeyViolations(): Promise<string[]>
+  /**
+   * Rows whose references lead nowhere, as sentences; empty when all is well.
+   * @param standIns looked at in the place of the tables whose names they will bear
+   */
+  foreignKeyViolations(standIns?: readonly StandIn[]): Promise<string[]>
 
   /** Adds the column `version_id` to a table. */
   addVersionColumn(table: Table): Promise<void>

@@ -1,5 +1,6 @@
 import type { RowChange, WriteCounts } from '../model/change.ts'
 import { noCounts } from '../model/change.ts'
+import type { SchemaObject, SchemaObjects } from '../model/schema-object.ts'
 import type { Column, ColumnType, DefinedColumn, SeenValues, Table, TableDefinition } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
 import type { Row, Value } from '../model/value.ts'
@@ -13,6 +14,8 @@ import type {
   PastState,
   QueryResult,
   RowRange,
+  Shadow,
+  StandIn,
   Tracking,
   TransactionOptions,
   TypedRow,
@@ -53,6 +56,8 @@ export abstract class SqlEngine implements Engine {
   abstract createScratchTable(definition: TableDefinition): Promise<Table>
   abstract tables(bookkeeping: Bookkeeping[]): Promise<Table[]>
   abstract unsupportedTables(): Promise<string[]>
+  abstract schemaObjects(): Promise<SchemaObjects>
+  abstract makeSchemaObject(object: SchemaObject): Promise<string[]>
   abstract declare(type: ColumnType, seen?: SeenValues): string
   abstract adapter(column: Column): ((value: Value) => Value | Unholdable) | null
   abstract readRows(table: Table, range: RowRange): AsyncIterable<Row[]>
@@ -66,7 +71,8 @@ export abstract class SqlEngine implements Engine {
   abstract triggerStatements(table: Table): string[]
   abstract liftTriggers(table: Table): Promise<string[]>
   abstract fill(table: Table, rows: AsyncIterable<Row[]>): Promise<void>
-  abstract foreignKeyViolations(): Promise<string[]>
+  abstract foreignKeyViolations(standIns?: readonly StandIn[]): Promise<string[]>
+  abstract raiseCounter(table: string, counter: bigint): Promise<void>
 
   /** The operator by which the cells of a key are found. */
   protected abstract readonly keyEqual: string
@@ -124,12 +130,27 @@ export abstract class SqlEngine implements Engine {
     return this.declare(column.type, column.seen)
   }
 
+  async commitNotes(): Promise<void> {}
+
+  async hideBehindCopy(table: Table): Promise<void> {
+    throw new Error(`${this.name} can abort what it writes into ${table.name}`)
+  }
+
   async dropTable(name: string): Promise<void> {
     await this.run(`DROP TABLE ${this.quote(name)}`)
   }
 
   async renameTable(from: string, to: string): Promise<void> {
     await this.run(`ALTER TABLE ${this.quote(from)} RENAME TO ${this.quote(to)}`)
+  }
+
+  /** Where the transaction undoes changes of the schema, a table is dropped and made again in it. */
+  shadowOf(_name: string, _ddl: readonly string[], _under: string): Shadow {
+    throw new Error(`${this.name} needs no table under another name`)
+  }
+
+  async swapIn({ table }: { table: string }): Promise<void> {
+    throw new Error(`${this.name} has no table to take the place of ${table}`)
   }
 
   async addVersionColumn(table: Table): Promise<void> {

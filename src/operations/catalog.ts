@@ -2,7 +2,6 @@ import { backupCreate } from './backup/create.ts'
 import { backupExport } from './backup/export.ts'
 import { backupList } from './backup/list.ts'
 import { backupPrune } from './backup/prune.ts'
-import { backupRehearse } from './backup/rehearse.ts'
 import { backupRestore } from './backup/restore.ts'
 import { backupVerify } from './backup/verify.ts'
 import { checkout } from './checkout.ts'
@@ -39,7 +38,6 @@ export const catalog = [
   backupPrune,
   backupExport,
   backupRestore,
-  backupRehearse,
   status,
   recover
 ] as unknown as readonly Operation[]

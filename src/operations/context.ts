@@ -66,7 +66,7 @@ export class Context {
 
   /** The same, for one operation, which closes the repositories that it opened when it ends. */
   forOne(): Context {
-    return new Context(this.engine, this.ledger, this.config, this.onProgress, this.signal)
+    return new Context(this.engine, this.ledger, this.config, this.onProgress, this.openOther, this.signal)
   }
 
   /** Gives the locks of the repositories back. */

@@ -100,7 +100,9 @@ function fitFor(table: Table, strategy: 'snapshot' | 'incremental', live: LiveSt
 
 function adviceFor(table: Table, fitness: InspectedTable['fitness']): string {
   if (!table.atomic) {
-    return `Convert it to InnoDB: ${table.storage} keeps half of a load that fails, so nothing is loaded into it.`
+    return fitness.snapshot === 'fit'
+      ? `Convert it to InnoDB: ${table.storage} cannot abort a load that fails; its rows are then put back from the backup taken before.`
+      : `Convert it to InnoDB: ${table.storage} keeps half of a load that fails, so nothing is loaded into it.`
   }
   if (!table.key) return 'Add a primary key: without one rows can only be added, or replaced all at once.'
   if (fitness.incremental === 'fit')

@@ -19,6 +19,7 @@ import { openSource } from '../sources/open.ts'
 import type { Source } from '../sources/source.ts'
 import type { Repository } from '../store/repository.ts'
 import { assertFit, strategyNamed } from '../strategies/choose.ts'
+import { notAtomicNote } from '../strategies/put-back.ts'
 import type { RunResult } from '../strategies/run.ts'
 import { rehearse, runVersion } from '../strategies/run.ts'
 import type { Context } from './context.ts'
@@ -126,6 +127,7 @@ export async function runMigration(context: Context, job: Job, dryRun: boolean):
     const notes = [
       ...targetNotes(context, dryRun),
       ...context.engine.advice,
+      ...notAtomic(bounds),
       ...bounds.flatMap((bound) => [`${bound.source.name}: ${bound.source.summary}`, ...bound.notes])
     ]
     const prepared: Prepared = { ...job, bounds, notes }
@@ -146,6 +148,12 @@ async function assertFits(context: Context, bound: BoundTable, strategy: Strateg
   const live = await context.liveState()
   const chosen = strategyNamed(live.tracked.has(bound.table.name) ? 'incremental' : strategy)
   assertFit(chosen, bound.table, bound.mode, { live, unsupported: await context.engine.unsupportedTables() })
+}
+
+/** What to know of tables that the database cannot take a load back from. */
+function notAtomic(bounds: readonly BoundTable[]): string[] {
+  const tables = bounds.flatMap(({ table }) => (table && !table.atomic ? [table] : []))
+  return [...new Set(tables.map(notAtomicNote))]
 }
 
 function targetNotes({ config, engine }: Context, dryRun: boolean): string[] {
@@ -242,11 +250,22 @@ async function makeVersion(context: Context, job: Prepared): Promise<MigrateOutp
   })
   try {
     await writeFailedRows(result, session.repository, job.bounds)
-    const notes = [...interruptedNotes(result.interrupted), ...job.notes, ...written.flatMap((table) => table.notes)]
+    const notes = [
+      ...interruptedNotes(result.interrupted),
+      ...result.notes,
+      ...job.notes,
+      ...written.flatMap((table) => table.notes),
+      ...(await unkeptObjects(session.repository, result.version.anchor))
+    ]
     return { ...versionJson(result.version, context.config.repository), notes }
   } finally {
     result.failed.close()
   }
+}
+
+/** What the backup of a version could not keep, and why. */
+async function unkeptObjects(repository: Repository, anchor: string | null): Promise<string[]> {
+  return anchor === null ? [] : ((await repository.manifest(anchor)).objectNotes ?? [])
 }
 
 function sourceIdentity(bounds: BoundTable[]): Pick<VersionHeader, 'sourceName' | 'sourceSha256'> {

@@ -6,12 +6,14 @@ import { operation } from './operation.ts'
 export interface RecoverOutput {
   /** Runs that were found interrupted and are now marked as failed; they left nothing. */
   recovered: number[]
+  /** Which rows were put back, where a table is not atomic; sentences, left out where there were none. */
+  notes?: string[]
 }
 
 export const recover = operation({
   name: 'recover',
   summary: 'mark interrupted runs as failed',
-  details: `A run that was killed left nothing: its rows and its entry commit in one transaction. Its entry stays pending until the next migration, or this command, marks it.`,
+  details: `A run that was killed left nothing: its rows and its entry commit in one transaction. Rows of tables that are not atomic, such as MyISAM, are put back from the backup taken before. Its entry stays pending until the next migration, or this command, marks it.`,
   example: 'rowback recover',
   positional: [],
   input: z.object({ wait }),
@@ -20,10 +22,11 @@ export const recover = operation({
     const { engine, ledger } = context
     if (!ledger.exists) return { recovered: [] }
     const wait = options.wait * 1000
+    const repository = await context.repository()
     return engine.exclusively(wait, async () => {
       const recovered = await ledger.recover(wait)
-      await settle({ engine, ledger })
-      return { recovered }
+      const notes = await settle({ engine, ledger, repository })
+      return { recovered, ...(notes.length > 0 && { notes }) }
     })
   }
 })

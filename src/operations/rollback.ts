@@ -7,6 +7,7 @@ import { headOf } from '../strategies/lifetimes.ts'
 import { findRoute, rollBack } from '../strategies/rollback.ts'
 import { describeRoute } from '../strategies/route.ts'
 import { rehearse, runVersion } from '../strategies/run.ts'
+import { changedObjectNotes } from '../strategies/schema-objects.ts'
 import type { LiveState } from '../strategies/session.ts'
 import type { Context } from './context.ts'
 import { authorship, flag, text, versionReference, wait } from './inputs.ts'
@@ -19,7 +20,9 @@ const input = z.object({
   version: versionReference('the version to go back (or forward) to; 0 is what was there before the first'),
   description: text('why; "rollback to N" when left out', 'TEXT', { short: 'm' }).optional(),
   dryRun: flag('say what would happen and change nothing'),
-  yes: flag('overwrite rows that others changed in tables that no version wrote'),
+  yes: flag(
+    'overwrite rows that others changed in tables that no version wrote, and make tables again whose columns others changed'
+  ),
   wait,
   ...authorship
 })
@@ -46,13 +49,16 @@ export const rollback = operation({
     assertReachable(live, to)
     const header = headerFor(context, options, live, to)
     const repository = await context.repository()
-    const steps = (await findRoute(live, repository, to)).tables
+    const { tables: steps, stored } = await findRoute(live, repository, to)
     // A damaged backup is found before anything begins.
     await repository?.prove(steps.flatMap((step) => ('stored' in step ? [step.stored] : [])))
-    const route = steps.map(describeRoute)
+    const told = {
+      route: steps.map(describeRoute),
+      notes: stored ? await changedObjectNotes(context.engine, stored) : []
+    }
     return options.dryRun
-      ? rehearseRollback(context, header, live, to, route, options.yes)
-      : makeVersion(context, header, options, to, route)
+      ? rehearseRollback(context, header, live, to, told, options.yes)
+      : makeVersion(context, header, options, to, told)
   }
 })
 
@@ -89,12 +95,15 @@ function headerFor(context: Context, options: z.output<typeof input>, live: Live
   }
 }
 
+/** What is said of a rollback before it begins. */
+type Told = Pick<RollbackOutput, 'route' | 'notes'>
+
 async function makeVersion(
   context: Context,
   header: VersionHeader,
   options: z.output<typeof input>,
   to: number,
-  route: string[]
+  told: Told
 ): Promise<RollbackOutput> {
   const waitMs = options.wait * 1000
   const session = await context.session(waitMs)
@@ -102,14 +111,15 @@ async function makeVersion(
     rollBack(run, session.repository, {
       to,
       alwaysBackUp: header.strategy === 'snapshot',
-      overwriteDrift: options.yes
+      overwriteDrift: options.yes,
+      reshape: options.yes
     })
   )
   result.failed.close()
   return {
     ...versionJson(result.version, context.config.repository),
-    route,
-    notes: interruptedNotes(result.interrupted)
+    route: told.route,
+    notes: [...interruptedNotes(result.interrupted), ...result.notes, ...told.notes]
   }
 }
 
@@ -118,7 +128,7 @@ async function rehearseRollback(
   header: VersionHeader,
   live: LiveState,
   to: number,
-  route: string[],
+  told: Told,
   overwriteDrift: boolean
 ): Promise<RollbackOutput> {
   const repository = await context.repository()
@@ -127,8 +137,8 @@ async function rehearseRollback(
     context.engine,
     live,
     { wait: 0, foreignKeys: false },
-    (run) => rollBack(run, repository, { to, alwaysBackUp: false, overwriteDrift })
+    (run) => rollBack(run, repository, { to, alwaysBackUp: false, overwriteDrift, reshape: true })
   )
   failed.close()
-  return { ...rehearsedJson(header, result, startedAt), route, notes: [] }
+  return { ...rehearsedJson(header, result, startedAt), ...told }
 }

@@ -36,6 +36,7 @@ export async function writeState(context: Context, input: z.output<typeof writeS
           from: context.engine.name,
           state: `version ${from}`,
           tables: input.table ?? null,
+          events: true,
           signal: context.signal
         },
         target

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import type { SchemaObject } from '../model/schema-object.ts'
+import { SCHEMA_OBJECT_KINDS } from '../model/schema-object.ts'
 import type { Column, ColumnType, Table } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
 import { decodeRow, encodeRow } from '../model/value.ts'
@@ -40,6 +42,14 @@ const tableSchema = z.object({
   chunks: z.array(chunkSchema)
 })
 
+const objectSchema: z.ZodType<SchemaObject> = z.object({
+  kind: z.enum(SCHEMA_OBJECT_KINDS),
+  name: z.string(),
+  statements: z.array(z.string()),
+  databaseCollation: z.string().nullable(),
+  namesDatabase: z.string().nullable()
+})
+
 export const manifestSchema = z.object({
   format: z.literal(1),
   sequence: z.int().positive(),
@@ -53,7 +63,11 @@ export const manifestSchema = z.object({
   version: z.int().positive().nullable(),
   /** Compressed bytes of rows that the repository did not have before. */
   added: z.int().min(0),
-  tables: z.array(tableSchema)
+  tables: z.array(tableSchema),
+  /** Views, stored routines, events and sequences, in an order in which they can be made; left out where not looked for. */
+  objects: z.array(objectSchema).optional(),
+  /** Of which objects the database did not show enough to keep them; sentences. */
+  objectNotes: z.array(z.string()).optional()
 })
 
 export type Manifest = z.infer<typeof manifestSchema>

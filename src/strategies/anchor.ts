@@ -15,7 +15,7 @@ const SMALL_BYTES = TARGET_BYTES / 8
 const IN_FLIGHT = 4
 
 /**
- * Backs up all tables in full, inside the transaction that will change them. Chunk bounds are taken from the newest
+ * Backs up all tables in full, and the definitions of views and the like, inside the transaction that will change them. Chunk bounds are taken from the newest
  * backup, so that an unchanged range of rows is the same object and costs nothing.
  * @param about the version whose state this is, the version that takes it, the database's identity, and what gives the
  *   backup up
@@ -36,6 +36,7 @@ export async function takeAnchor(
     manifests.push(stored.manifest)
     added += stored.added
   }
+  const { objects, notes } = await engine.schemaObjects()
   return repository.putManifest({
     database: about.database,
     engine: engine.name,
@@ -43,7 +44,9 @@ export async function takeAnchor(
     state: about.state,
     version: about.version,
     added,
-    tables: manifests
+    tables: manifests,
+    objects,
+    objectNotes: notes
   })
 }
 

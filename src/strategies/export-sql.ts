@@ -2,18 +2,12 @@ import type { DumpText } from '../engines/dump-text.ts'
 import { commentLine } from '../engines/dump-text.ts'
 import type { Engine } from '../engines/engine.ts'
 import { RowbackError } from '../errors.ts'
+import type { SchemaObject } from '../model/schema-object.ts'
 import type { Row } from '../model/value.ts'
 import type { LiveState } from './session.ts'
 import type { StateReader, StateTable } from './state-reader.ts'
 
 const COUNTS = /\bAUTO_?INCREMENT\b/i
-
-/** A view, a routine or the like, with the statements that make it anew. */
-export interface ExportedObject {
-  kind: string
-  name: string
-  statements: string[]
-}
 
 export interface ExportRequest {
   engine: Engine
@@ -21,8 +15,8 @@ export interface ExportRequest {
   live: LiveState
   /** What the file says of itself, a comment line each. */
   about: readonly string[]
-  /** What is made after all tables, in this order. */
-  objects: readonly ExportedObject[]
+  /** In an order in which they can be made; tables may draw their defaults from sequences, and the others read tables. */
+  objects: readonly SchemaObject[]
   signal: AbortSignal | undefined
 }
 
@@ -42,6 +36,8 @@ export async function* exportState(request: ExportRequest, exported: ExportedTab
   const dump = await engine.dumpText()
   yield dump.begin()
   yield about.map(commentLine).join('')
+  const [sequences, others] = partition(request.objects, ({ kind }) => kind === 'sequence')
+  yield* exportObjects(dump, sequences)
   const triggers: string[] = []
   for (const name of state.names().sort()) {
     const table = await state.table(name)
@@ -50,7 +46,7 @@ export async function* exportState(request: ExportRequest, exported: ExportedTab
     yield* exportTable(request, dump, table, exported)
   }
   yield* triggers
-  yield* exportObjects(dump, request.objects)
+  yield* exportObjects(dump, others)
   yield dump.end()
 }
 
@@ -76,8 +72,12 @@ async function* exportTable(
   exported.push(counts)
 }
 
-/** Views, routines and the like, after the tables that they read. */
-async function* exportObjects(dump: DumpText, objects: readonly ExportedObject[]): AsyncGenerator<string> {
+function partition<T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(isFirst), items.filter((item) => !isFirst(item))]
+}
+
+/** Views, routines and the like. */
+async function* exportObjects(dump: DumpText, objects: readonly SchemaObject[]): AsyncGenerator<string> {
   for (const { kind, name, statements } of objects) {
     yield `\n${commentLine(`${kind} ${name}`)}${dump.object(statements)}`
   }

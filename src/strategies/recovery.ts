@@ -4,8 +4,8 @@ import type { Repository } from '../store/repository.ts'
 import { anchorFor, committed, storedAt, trackedAt } from './lifetimes.ts'
 import type { LiveState } from './session.ts'
 
-/** Of a full backup: the version whose state it holds, and its tables. */
-export type StoredState = Pick<Manifest, 'state' | 'tables'>
+/** Of a full backup: the version whose state it holds, and what it holds. */
+export type StoredState = Pick<Manifest, 'state' | 'tables' | 'objects' | 'objectNotes'>
 
 /**
  * Reads the full backup that holds the state of version `at` for tables that were not tracked then.

@@ -48,6 +48,7 @@ export async function rehearseRestore(
         from: engine.name,
         state: `version ${at}`,
         tables: null,
+        events: false,
         signal,
         onMismatch: (table, comparison) => differing.set(table, comparison.differing)
       },

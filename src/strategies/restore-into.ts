@@ -3,11 +3,13 @@ import { WHOLE_TABLE } from '../engines/engine.ts'
 import { ExitCode, RowbackError, usageError } from '../errors.ts'
 import type { Comparison } from '../model/rows-digest.ts'
 import { compareRows, digested, digestOf, RowsDigest } from '../model/rows-digest.ts'
+import type { SchemaObject } from '../model/schema-object.ts'
 import type { Table } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
 import type { MappedTable } from './map-table.ts'
 import { changedTypes, mapTable, rowMapper } from './map-table.ts'
+import { restoreSchemaObjects } from './schema-objects.ts'
 import type { StateReader, StateTable } from './state-reader.ts'
 import { withoutFirst } from './state-reader.ts'
 
@@ -23,6 +25,8 @@ export interface RestoreRequest {
   state: string
   /** Only these tables; null for all. */
   tables: readonly string[] | null
+  /** Off where events must not begin to fire. */
+  events: boolean
   /** Gives it up. */
   signal: AbortSignal | undefined
   /** Called for a table that did not read back as it was written; without it that is an error. */
@@ -93,6 +97,8 @@ class Restoration {
   readonly #target: Engine
   readonly #going: Going[] = []
   readonly #made: string[] = []
+  readonly #sequences: string[] = []
+  #objects: SchemaObject[] = []
   #tables: Table[] = []
   readonly #notes: string[] = []
 
@@ -103,6 +109,7 @@ class Restoration {
   }
 
   async inOneTransaction(): Promise<Restored> {
+    await this.#readObjects()
     await this.#makeTables()
     await this.#fillTables()
     await this.#prove()
@@ -113,6 +120,8 @@ class Restoration {
   /** Changes of the schema commit: tables come before the rows, and all that fires or refuses after them. */
   async inSteps(): Promise<Restored> {
     try {
+      await this.#readObjects()
+      await this.#makeSequences()
       await this.#target.transaction(TRANSACTION, async () => {
         await this.#makeTables()
         await this.#fillTables()
@@ -123,6 +132,23 @@ class Restoration {
     } catch (error) {
       throw await this.#takenBack(error)
     }
+  }
+
+  /** With all tables of a database of the same kind goes what else there was. */
+  async #readObjects(): Promise<void> {
+    if (this.#request.tables !== null) return
+    const { objects, notes } = await this.#request.reader.objects()
+    this.#notes.push(...notes)
+    if (this.#request.from === this.#target.name) {
+      this.#objects = objects.filter(({ kind }) => this.#request.events || kind !== 'event')
+    } else this.#notes.push(...objects.map(({ kind, name }) => `The ${kind} ${name} is left out.`))
+  }
+
+  /** Tables may draw their defaults from them. */
+  async #makeSequences(): Promise<void> {
+    const sequences = this.#objects.filter(({ kind }) => kind === 'sequence')
+    this.#sequences.push(...sequences.map(({ name }) => name))
+    this.#notes.push(...(await restoreSchemaObjects(this.#target, sequences)))
   }
 
   async #makeTables(): Promise<void> {
@@ -217,12 +243,14 @@ class Restoration {
     this.#notes.push(`References lead nowhere, as they did at ${this.#request.state}: ${named}${more}.`)
   }
 
-  /** What must come after the rows and the tables: triggers, which would fire; views, routines and events belong here. */
+  /** What must come after the rows and the tables: triggers, which would fire, and what reads the tables. */
   async #makeWhatFollows(): Promise<void> {
     for (const { state, mapped } of this.#going) {
       if (mapped) continue
       for (const statement of this.#triggers(state, this.#table(state.name))) await this.#target.run(statement)
     }
+    const others = this.#objects.filter(({ kind }) => kind !== 'sequence')
+    this.#notes.push(...(await restoreSchemaObjects(this.#target, others)))
   }
 
   #triggers(state: StateTable, table: Table): string[] {
@@ -243,12 +271,15 @@ class Restoration {
   async #takenBack(error: unknown): Promise<unknown> {
     const left: string[] = []
     for (const name of this.#made.reverse()) await this.#target.dropTable(name).catch(() => left.push(name))
+    for (const name of this.#sequences) {
+      await this.#target.run(`DROP SEQUENCE IF EXISTS ${this.#target.quote(name)}`).catch(() => left.push(name))
+    }
     if (!(error instanceof RowbackError)) return error
     const { code, message, hint, exit } = error
     const state =
       left.length === 0
         ? `Nothing of it is left in ${this.#target.database}.`
-        : `In ${this.#target.database} these tables are left, unfinished: ${left.join(', ')}.`
+        : `In ${this.#target.database} this is left, unfinished: ${left.join(', ')}.`
     return new RowbackError({ code, message, state, hint, exit, cause: error })
   }
 }

@@ -1,4 +1,4 @@
-import type { Tracking } from '../engines/engine.ts'
+import type { StandIn, Tracking } from '../engines/engine.ts'
 import { ExitCode, NOTHING_CHANGED, RowbackError } from '../errors.ts'
 import type { RowChange, WriteCounts } from '../model/change.ts'
 import { count, noCounts } from '../model/change.ts'
@@ -11,9 +11,11 @@ import type { Repository } from '../store/repository.ts'
 import { reachedByCascade } from './cascades.ts'
 import { shapeFromHistory } from './history-shape.ts'
 import { anchorFor, writtenBetween } from './lifetimes.ts'
+import type { StoredState } from './recovery.ts'
 import { storedState } from './recovery.ts'
 import type { Route, TableRoute } from './route.ts'
-import { planRoute } from './route.ts'
+import { describeRoute, planRoute } from './route.ts'
+import type { OtherNames } from './route-schema.ts'
 import { prepareSchema, remake, remakeTracked } from './route-schema.ts'
 import type { Run } from './run.ts'
 import type { LiveState } from './session.ts'
@@ -25,18 +27,24 @@ export interface RollbackOptions {
   alwaysBackUp: boolean
   /** Overwrite rows that no version changed. */
   overwriteDrift: boolean
+  /** Make tables again whose columns others changed. */
+  reshape: boolean
 }
 
 /** Finds the route to the state of a version, reading the full backup it may need. */
-export async function findRoute(live: LiveState, repository: Repository | null, to: number): Promise<Route> {
+export async function findRoute(
+  live: LiveState,
+  repository: Repository | null,
+  to: number
+): Promise<Route & { stored: StoredState | null }> {
   const stored = await storedState(live, repository, to)
-  return planRoute(live, to, anchorFor(live.versions, to), stored)
+  return { ...planRoute(live, to, anchorFor(live.versions, to), stored), stored }
 }
 
 /**
  * Brings every table to the state that version `to` left, inside the run's transaction: the present state is backed up
  * first where rows would be overwritten that no history keeps.
- * @throws RowbackError `drift` or `foreign_key.violated` (exit code 5), `backup.damaged`, `restore.mismatch`
+ * @throws RowbackError `schema.changed`, `drift` or `foreign_key.violated` (exit code 5), `backup.damaged`, `restore.mismatch`
  */
 export async function rollBack(
   run: Run,
@@ -44,32 +52,51 @@ export async function rollBack(
   options: RollbackOptions
 ): Promise<TableReport[]> {
   const route = await findRoute(run.live, repository, options.to)
+  if (!options.reshape) refuseReshaping(route.tables, options.to)
   const violationsBefore = (await run.engine.foreignKeyViolations()).length
   if (options.alwaysBackUp || route.tables.some(overwritesUntracked)) await run.takeAnchor()
   const present = run.anchor && repository ? await repository.manifest(run.anchor) : null
   const tables = run.live.tables
-  const aside = await prepareSchema(run, route.tables, (step) => differs(repository, present, step))
+  const { aside, standIns } = await prepareSchema(run, route.tables, (step) => differs(repository, present, step))
+  await run.guard(writtenInPlace(route.tables, aside))
   await run.hold()
-  const executor = new RouteExecutor(run, repository, { present, aside, tables }, options)
+  const executor = new RouteExecutor(run, repository, { present, aside, standIns, tables }, options)
   const reports: TableReport[] = []
   for (const step of route.tables) {
     const report = await executor.execute(step)
     if (report) reports.push(report)
   }
-  if (executor.wroteAll) await assertForeignKeys(run, violationsBefore)
+  if (executor.wroteAll) await assertForeignKeys(run, violationsBefore, standIns)
   return reports
 }
 
 function overwritesUntracked(step: TableRoute): boolean {
-  return step.kind === 'restore' || step.kind === 'rebuild' || (step.kind === 'drop' && step.tracked === null)
+  return 'stored' in step || (step.kind === 'drop' && step.tracked === null)
+}
+
+/** Columns go with their values, or come back: that is the user's to say. */
+function refuseReshaping(steps: readonly TableRoute[], to: number): void {
+  const changed = steps.filter((step) => step.kind === 'reshape').map(describeRoute)
+  if (changed.length === 0) return
+  throw new RowbackError({
+    code: 'schema.changed',
+    message: `Others changed columns since version ${to}. ${changed.join(' ')}`,
+    hint: `If that is what shall be, add --yes. To see all that would happen: rowback rollback ${to} --dry-run`,
+    exit: ExitCode.conflict
+  })
+}
+
+/** Tables whose own rows are written, as opposed to those of a table that is made. */
+function writtenInPlace(steps: readonly TableRoute[], aside: OtherNames['aside']): Table[] {
+  return steps.flatMap((step) =>
+    step.kind === 'restore' || (step.kind === 'drop' && !aside.has(step.table.name)) ? [step.table] : []
+  )
 }
 
 /** What there was before the route was begun. */
-interface Before {
+interface Before extends OtherNames {
   /** The backup just taken; null in a rehearsal, which reads the live rows instead. */
   present: Manifest | null
-  /** Tables that bear another name until they are dropped, by their own. */
-  aside: ReadonlyMap<string, Table>
   /** With the triggers that were lifted since. */
   tables: readonly Table[]
 }
@@ -109,6 +136,8 @@ class RouteExecutor {
         return this.#revive(step.name, step.tracked)
       case 'rebuild':
         return this.#rebuild(step.stored)
+      case 'reshape':
+        return this.#reshape(step.table, step.stored)
       case 'leave':
         return null
       case 'restore':
@@ -172,28 +201,50 @@ class RouteExecutor {
     return { ...report(stored.name, counts), created: true }
   }
 
+  /** All rows go with the old table, and come with the new one. */
+  async #reshape(table: Table, stored: TableManifest): Promise<TableReport> {
+    const { engine } = this.#run
+    const { name } = table
+    const counts = { ...noCounts(), inserted: stored.rows, deleted: await engine.countRows(name) }
+    if (!this.#run.canChangeSchema) return report(name, counts)
+    const standIn = this.#before.standIns.find((entry) => entry.table === name)
+    if (standIn) await this.#apply(this.#made(standIn.under), stored, null, null)
+    else {
+      const counter = await engine.counterOf(name)
+      await engine.dropTable(name)
+      await remake(this.#run, name, stored.ddl)
+      await this.#apply(this.#made(name), stored, null, null)
+      if (counter !== null) await engine.raiseCounter(name, counter)
+    }
+    return report(name, counts)
+  }
+
   async #restore(table: Table, stored: TableManifest, tracked: TrackedTable | null): Promise<TableReport | null> {
     const before = this.#before.present?.tables.find((entry) => entry.name === table.name) ?? null
-    const counts = await this.#apply(table, stored, before, tracked)
+    const counts = await this.#apply(table, stored, before, tracked, (changes) => this.#refuseDrift(table, changes))
     if (counts.inserted + counts.updated + counts.deleted === 0) return null
-    this.#refuseDrift(table, counts)
     return tracked ? { ...report(table.name, counts), history: tracked.history } : report(table.name, counts)
   }
 
-  /** Writes what differs between the backup just taken and the one to return to, then reads it back. */
+  /**
+   * Writes what differs between the backup just taken and the one to return to, then reads it back.
+   * @param check sees what would be written before it is
+   */
   async #apply(
     table: Table,
     stored: TableManifest,
     before: TableManifest | null,
-    tracked: TrackedTable | null
+    tracked: TrackedTable | null,
+    check: (counts: WriteCounts) => void = () => {}
   ): Promise<WriteCounts> {
     const wanted = storedImage(this.#repository as Repository, stored)
     if (this.#before.present === null) {
-      return this.#rehearse(table, diffImages(table.name, liveImage(this.#run.engine, table), wanted), tracked)
+      return this.#rehearse(table, diffImages(table.name, liveImage(this.#run.engine, table), wanted), tracked, check)
     }
     const present = before ? storedImage(this.#repository as Repository, before) : noImage(wanted)
     const changes = await readTwice(this.#run, () => diffImages(table.name, present, wanted))
     const counts = await countByKey(table, changes())
+    check(counts)
     await this.#run.engine.applyChanges(table, changes, this.#run.number, tracked && trackingOf(tracked))
     await this.#proveRestored(table, stored, differingRanges(table.name, present, wanted))
     return counts
@@ -203,10 +254,12 @@ class RouteExecutor {
   async #rehearse(
     table: Table,
     differences: AsyncIterable<RowChange>,
-    tracked: TrackedTable | null
+    tracked: TrackedTable | null,
+    check: (counts: WriteCounts) => void
   ): Promise<WriteCounts> {
     const kept: RowChange[] = []
     const counts = await countByKey(table, keepingFew(differences, kept))
+    check(counts)
     if (kept.length <= MOST_KEPT) {
       const changes = async function* () {
         yield* kept
@@ -239,6 +292,7 @@ class RouteExecutor {
   #refuseDrift(table: Table, counts: WriteCounts): void {
     if (this.#options.overwriteDrift || this.#mayHaveWritten(table)) return
     const changed = counts.inserted + counts.updated + counts.deleted
+    if (changed === 0) return
     throw new RowbackError({
       code: 'drift',
       message: `${changed === 1 ? '1 row' : `${changed} rows`} of ${table.name} ${changed === 1 ? 'was' : 'were'} changed by others since version ${this.#options.to}; no version wrote that table.`,
@@ -308,8 +362,8 @@ async function readTwice(run: Run, read: () => AsyncIterable<RowChange>): Promis
 }
 
 /** @throws RowbackError `foreign_key.violated` when rows refer to nothing that referred to something before */
-async function assertForeignKeys(run: Run, before: number): Promise<void> {
-  const violations = await run.engine.foreignKeyViolations()
+async function assertForeignKeys(run: Run, before: number, standIns: readonly StandIn[]): Promise<void> {
+  const violations = await run.engine.foreignKeyViolations(standIns)
   if (violations.length <= before) return
   throw new RowbackError({
     code: 'foreign_key.violated',

@@ -1,23 +1,35 @@
+import type { StandIn } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import type { Table } from '../model/table.ts'
 import type { TrackedTable } from '../model/version.ts'
 import type { TableRoute } from './route.ts'
 import type { Run } from './run.ts'
+import { keptColumns } from './shape.ts'
+
+/** Tables that bear another name than their own until the version is settled. */
+export interface OtherNames {
+  /** Put aside because one of the same name is made, by that name. */
+  aside: ReadonlyMap<string, Table>
+  /** Made as they were, beside the ones whose places they will take. */
+  standIns: readonly StandIn[]
+}
 
 /**
  * Makes, renames and lifts what a route needs before its first row is written: where changes of the schema commit, none
  * may come later. Triggers are lifted from every table whose rows are put back.
  * @param isWritten whether a table has any row that is not as it shall be
- * @returns the tables that were put aside because one of the same name is made, by that name
+ * @returns tables that bear another name meanwhile
  * @throws RowbackError `foreign_key.violated` (exit code 5)
  */
 export async function prepareSchema(
   run: Run,
   steps: readonly TableRoute[],
   isWritten: (step: TableRoute) => boolean
-): Promise<Map<string, Table>> {
+): Promise<OtherNames> {
   const aside = new Map<string, Table>()
-  if (run.engine.capabilities.transactionalDdl || !run.canChangeSchema) return aside
+  const standIns: StandIn[] = []
+  assertReferable(steps)
+  if (run.engine.capabilities.transactionalDdl || !run.canChangeSchema) return { aside, standIns }
   assertDroppable(steps)
   for (const step of steps) {
     if (step.kind === 'drop' && isMadeAgain(steps, step.table.name)) {
@@ -27,10 +39,49 @@ export async function prepareSchema(
   for (const step of steps) {
     if (step.kind === 'revive') await remakeTracked(run, step.tracked)
     if (step.kind === 'rebuild') await remake(run, step.stored.name, step.stored.ddl)
+    if (step.kind === 'reshape') standIns.push(await makeShadow(run, step, standIns.length))
     if ((step.kind === 'undo' || step.kind === 'restore') && isWritten(step)) await liftTriggers(run, step.table)
   }
   await run.reread()
-  return aside
+  return { aside, standIns }
+}
+
+/**
+ * Makes a table as it was beside the one that is there, to be filled; it takes that one's place after the commit. Its
+ * triggers are made then, and not at all by a user who may not: that is found now.
+ */
+async function makeShadow(run: Run, { table, stored }: Reshape, position: number): Promise<StandIn> {
+  const { engine, number } = run
+  const under = `rowback_shadow_${number}_${position}`
+  const { make, finish, foreignKeys } = engine.shadowOf(table.name, stored.ddl, under)
+  await engine.liftTriggers({ ...table, triggers: [], ddl: stored.ddl })
+  const counter = await engine.counterOf(table.name)
+  await run.announce({ kind: 'swap', table: table.name, under, aside: `rowback_gone_${number}_${position}`, finish })
+  for (const statement of make) await engine.run(statement)
+  if (counter !== null) await engine.raiseCounter(under, counter)
+  return { table: table.name, under, foreignKeys }
+}
+
+type Reshape = Extract<TableRoute, { kind: 'reshape' }>
+
+/** Foreign keys of other tables must find the columns that they refer to, of the type that they have now. */
+function assertReferable(steps: readonly TableRoute[]): void {
+  const again = new Set(steps.flatMap((step) => (step.kind === 'reshape' ? [step.table.name] : [])))
+  for (const step of steps) {
+    if (step.kind !== 'reshape') continue
+    const { table, stored } = step
+    const kept = new Set(keptColumns(table, stored))
+    const lost = table.referencedBy.find(
+      (key) => !again.has(key.table) && key.parentColumns.some((name) => !kept.has(name))
+    )
+    if (!lost) continue
+    throw new RowbackError({
+      code: 'foreign_key.violated',
+      message: `${table.name} would be made again without the columns, or the types of them, that a foreign key of ${lost.table} refers to (${lost.parentColumns.join(', ')}).`,
+      hint: 'Drop that foreign key first, then try again.',
+      exit: ExitCode.conflict
+    })
+  }
 }
 
 /** The table goes after the commit, when it is too late to find that another one still needs it. */

@@ -1,10 +1,10 @@
 import type { Table } from '../model/table.ts'
-import { imageColumns } from '../model/table.ts'
 import type { TrackedTable } from '../model/version.ts'
 import type { TableManifest } from '../store/manifest.ts'
 import { createdBetween, headOf, storedAt, trackedAt, writtenBetween } from './lifetimes.ts'
 import type { StoredState } from './recovery.ts'
 import type { LiveState } from './session.ts'
+import { hasSameShape, shapeDifferences } from './shape.ts'
 
 /** How one table gets to the state of an earlier version. */
 export type TableRoute =
@@ -16,6 +16,8 @@ export type TableRoute =
   | { kind: 'revive'; name: string; tracked: TrackedTable }
   /** It was taken away since; it is made anew and filled from a full backup. */
   | { kind: 'rebuild'; stored: TableManifest }
+  /** Others changed its columns since, and a version wrote it: it is made anew as it was, and filled from a full backup. */
+  | { kind: 'reshape'; table: Table; stored: TableManifest }
   /** Others changed its columns, and no version wrote it. */
   | { kind: 'leave'; table: Table }
   /** A full backup holds the state: write the rows that differ. */
@@ -53,7 +55,9 @@ export function planRoute(live: LiveState, to: number, anchor: string | null, st
     if (table && table.ddl[0] !== before.ddl[0] && createdBetween(live.versions, before.name, to, head)) {
       routes.push({ kind: 'drop', table, tracked }, { kind: 'rebuild', stored: before })
     } else if (table && isAnothers(live, table, before, to)) routes.push({ kind: 'leave', table })
-    else if (table) routes.push({ kind: 'restore', table, stored: before, tracked })
+    else if (table && tracked === null && !hasSameShape(table, before)) {
+      routes.push({ kind: 'reshape', table, stored: before })
+    } else if (table) routes.push({ kind: 'restore', table, stored: before, tracked })
     else routes.push({ kind: 'rebuild', stored: before })
   }
   for (const table of live.tables) {
@@ -66,7 +70,7 @@ export function planRoute(live: LiveState, to: number, anchor: string | null, st
 
 /** Whether a table's columns are not those of the backup, and no version had a hand in it. */
 function isAnothers(live: LiveState, table: Table, before: TableManifest, to: number): boolean {
-  if (imageColumns(table).join('\n') === before.columns.join('\n')) return false
+  if (hasSameShape(table, before)) return false
   return !writtenBetween(live.versions, table.name, to, headOf(live.versions))
 }
 
@@ -85,6 +89,8 @@ export function describeRoute(route: TableRoute): string {
       return `${route.name}: make the table again from its history`
     case 'rebuild':
       return `${route.stored.name}: make the table again from the backup`
+    case 'reshape':
+      return `${route.table.name}: the table is made again as it was in the backup: ${shapeDifferences(route.table, route.stored)}`
     case 'leave':
       return `${route.table.name}: left alone; others changed its columns, and no version wrote it`
     case 'restore':

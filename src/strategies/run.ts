@@ -7,6 +7,7 @@ import type { VersionHeader } from '../ledger/ledger.ts'
 import { takenOver } from '../ledger/ledger.ts'
 import type { Table, TableDefinition } from '../model/table.ts'
 import type { TableReport, Version } from '../model/version.ts'
+import type { Repository } from '../store/repository.ts'
 import { takeAnchor } from './anchor.ts'
 import { headOf } from './lifetimes.ts'
 import type { SchemaChange } from './schema-change.ts'
@@ -67,6 +68,25 @@ export class Run {
   /** Writes to the run's entry, so that whoever declares it interrupted from now on makes its transaction fail. */
   async hold(): Promise<void> {
     await this.#session?.ledger.holdPending(this.number)
+  }
+
+  /**
+   * Notes durably that tables are about to be written which the database cannot abort: whoever comes after a run that
+   * failed or was killed puts their rows back from its backup. A rehearsal works on copies of them. To be called when the
+   * backup is taken and before the first row is written.
+   */
+  async guard(tables: readonly Table[]): Promise<void> {
+    const guarded = tables.filter((table) => !table.atomic)
+    if (guarded.length === 0) return
+    if (this.#session === null) {
+      for (const table of guarded) await this.engine.hideBehindCopy(table)
+      return
+    }
+    const anchor = this.#anchor as string
+    for (const { name, storage } of guarded) {
+      await this.announce({ kind: 'guarded', table: name, storage: storage ?? '', anchor })
+    }
+    await this.engine.commitNotes()
   }
 
   /** Makes a table. */
@@ -161,6 +181,8 @@ export interface RunResult {
   /** Runs found interrupted, and now marked as failed. */
   interrupted: number[]
   failed: FailedRowSpool
+  /** Of earlier runs: which rows were put back; sentences. */
+  notes: string[]
 }
 
 /**
@@ -177,15 +199,22 @@ export async function runVersion(
   return session.engine.exclusively(options.wait, async () => {
     const failed = new FailedRowSpool()
     const { number, interrupted } = await session.ledger.begin(header, options.wait)
-    const version = await makeOrFail(session, number, failed, options, work)
+    const notes: string[] = []
+    const version = await makeOrFail(session, number, failed, options, work, notes)
     await settle(session)
-    return { version, interrupted, failed }
+    return { version, interrupted, failed, notes }
   })
 }
 
-/** Finishes or takes back what earlier runs left of their schema changes; see {@link settleSchema}. */
-export async function settle({ engine, ledger }: Pick<Session, 'engine' | 'ledger'>): Promise<void> {
-  if (!engine.capabilities.transactionalDdl) await settleSchema(engine, ledger)
+/** What {@link settle} works with; without a repository no rows can be put back. */
+type Settling = Pick<Session, 'engine' | 'ledger'> & { repository: Repository | null }
+
+/**
+ * Finishes or takes back what earlier runs left of their schema changes, and of rows in tables that are not atomic; see
+ * {@link settleSchema}.
+ */
+export async function settle({ engine, ledger, repository }: Settling): Promise<string[]> {
+  return engine.capabilities.transactionalDdl ? [] : settleSchema(engine, ledger, repository)
 }
 
 async function makeOrFail(
@@ -193,12 +222,13 @@ async function makeOrFail(
   number: number,
   failed: FailedRowSpool,
   options: RunOptions,
-  work: (run: Run) => Promise<TableReport[]>
+  work: (run: Run) => Promise<TableReport[]>,
+  notes: string[]
 ): Promise<Version> {
   const { engine, ledger } = session
   try {
     // Only now, with their entries failed, can earlier runs that are alive on another server no longer commit.
-    await settle(session)
+    notes.push(...(await settle(session)))
     return await engine.transaction(options, async () => {
       await ledger.assertPending(number)
       const live = await readLiveState(engine, ledger)
@@ -236,11 +266,19 @@ async function recordFailure(
     // A conflict is a question to the user, not a run.
     if (error instanceof RowbackError && error.exit === ExitCode.conflict) await ledger.withdraw(number)
     else await ledger.fail(number, message, tables, failed.rows())
-    await settle(session)
-  } catch {
+    tellPutBack(error, await settle(session))
+  } catch (met) {
+    // That a table holds half of a version matters more than why the version failed.
+    if (met instanceof RowbackError && met.code === 'rows.half_written') throw met
     // The entry stays `pending`; the next run marks it as interrupted.
   }
   return entry?.status === 'failed' ? entry : undefined
+}
+
+/** What became of the rows is part of the state that the error tells. */
+function tellPutBack(error: unknown, putBack: readonly string[]): void {
+  if (putBack.length === 0 || !(error instanceof RowbackError)) return
+  error.state = `${error.state} ${putBack.join(' ')}`
 }
 
 /** What a run met whose tables were taken away under it says little. */

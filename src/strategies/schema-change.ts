@@ -3,6 +3,9 @@ import { VERSION_COLUMN } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Table } from '../model/table.ts'
+import type { Repository } from '../store/repository.ts'
+import type { Guarded } from './put-back.ts'
+import { putBackRows } from './put-back.ts'
 
 /**
  * What is to be done once a version is settled, where changes of the schema are no part of its transaction. Each is
@@ -17,11 +20,23 @@ export type SchemaChange =
   | { kind: 'emptied'; table: string }
   /** The version put the table aside under another name: it goes if the version committed, else it gets its name back. */
   | { kind: 'aside'; table: string; under: string }
+  /** The version made the table again under another name: it takes the table's place if the version committed. */
+  | { kind: 'swap'; table: string; under: string; aside: string; finish: string[] }
+  /** The version wrote this table, which the database cannot abort: its rows are put back if the version failed. */
+  | ({ kind: 'guarded' } & Guarded)
   /** Triggers that were lifted: they come back in any case. */
   | { kind: 'triggers'; table: string; statements: string[] }
 
 /** Whether a note is about the version's failure, its success or both, and which come first. */
-const ORDER: Record<SchemaChange['kind'], number> = { created: 0, tracked: 1, emptied: 2, aside: 3, triggers: 4 }
+const ORDER: Record<SchemaChange['kind'], number> = {
+  created: 0,
+  tracked: 1,
+  emptied: 2,
+  aside: 3,
+  swap: 4,
+  guarded: 5,
+  triggers: 6
+}
 
 /** Notes a change that is about to be made; where the transaction undoes it, there is nothing to note. */
 export async function announce(engine: Engine, ledger: Ledger, version: number, change: SchemaChange): Promise<void> {
@@ -35,20 +50,25 @@ export async function announce(engine: Engine, ledger: Ledger, version: number, 
  * Finishes or takes back the schema changes of versions that are settled; to be called while the migration lock is held
  * and outside a transaction. Each step may be repeated. Versions that are pending are left alone: on another node of a
  * cluster they may be in the making, and whoever marks them as failed settles them.
+ * @param repository has the backups from which rows are put back
+ * @returns which rows were put back, in sentences
+ * @throws RowbackError `schema.unsettled` or `rows.half_written` (exit code 6)
  */
-export async function settleSchema(engine: Engine, ledger: Ledger): Promise<void> {
+export async function settleSchema(engine: Engine, ledger: Ledger, repository: Repository | null): Promise<string[]> {
   // The notes first: what is noted then is a version's whose entry is there to be read afterwards.
   const noted = await ledger.schemaNotes()
-  if (noted.length === 0) return
+  if (noted.length === 0) return []
   const statuses = new Map((await ledger.versions()).map((entry) => [entry.number, entry.status]))
   const isCommitted = (version: number) => statuses.get(version) === 'committed'
   const notes = noted
     .filter((entry) => statuses.get(entry.version) !== 'pending')
     .map((entry) => ({ ...entry, change: JSON.parse(entry.note) as SchemaChange }))
   const errors: unknown[] = []
+  const told: string[] = []
   for (const { version, name, change } of notes.sort((a, b) => ORDER[a.change.kind] - ORDER[b.change.kind])) {
     try {
-      await settle(engine, change, isCommitted(version))
+      if (change.kind !== 'guarded') await settle(engine, change, isCommitted(version))
+      else if (!isCommitted(version)) told.push(await putBackRows(engine, ledger, repository, version, change))
       if (change.kind === 'tracked' && !isCommitted(version)) await ledger.removeTrackedTable(change.table, version)
       await ledger.removeSchemaNote(name)
     } catch (error) {
@@ -56,9 +76,12 @@ export async function settleSchema(engine: Engine, ledger: Ledger): Promise<void
     }
   }
   if (errors.length > 0) throw unsettled(errors[0])
+  // Triggers that were lifted to put rows back are noted by now.
+  return told.length > 0 ? [...told, ...(await settleSchema(engine, ledger, repository))] : []
 }
 
 function unsettled(cause: unknown): RowbackError {
+  if (cause instanceof RowbackError && cause.code === 'rows.half_written') return cause
   return new RowbackError({
     code: 'schema.unsettled',
     message: `A table or trigger could not be brought into its place: ${cause instanceof Error ? cause.message : String(cause)}`,
@@ -78,13 +101,19 @@ export async function unsettledChanges(ledger: Ledger): Promise<string[]> {
       tracked: `the table ${change.table} was being tracked`,
       emptied: `the table ${change.table} is to be dropped`,
       aside: `the table ${change.table} was put aside`,
+      swap: `the table ${change.table} was made again, and is to take the place of the one that is there`,
+      guarded: `rows of ${change.table} are to be put back from a backup`,
       triggers: `triggers of ${change.table} are to be put back`
     }[change.kind]
     return `version ${version}: ${what}`
   })
 }
 
-async function settle(engine: Engine, change: SchemaChange, isCommitted: boolean): Promise<void> {
+async function settle(
+  engine: Engine,
+  change: Exclude<SchemaChange, { kind: 'guarded' }>,
+  isCommitted: boolean
+): Promise<void> {
   switch (change.kind) {
     case 'created':
       if (!isCommitted && (await find(engine, change.table))) await engine.dropTable(change.table)
@@ -99,6 +128,10 @@ async function settle(engine: Engine, change: SchemaChange, isCommitted: boolean
       if (!(await find(engine, change.under))) break
       if (isCommitted) await engine.dropTable(change.under)
       else await engine.renameTable(change.under, change.table)
+      break
+    case 'swap':
+      if (isCommitted) await engine.swapIn(change)
+      else if (await find(engine, change.under)) await engine.dropTable(change.under)
       break
     case 'triggers': {
       const table = await find(engine, change.table)

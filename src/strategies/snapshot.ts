@@ -2,14 +2,17 @@ import type { WriteMode } from '../model/change.ts'
 import type { Table } from '../model/table.ts'
 import { reachedByCascade } from './cascades.ts'
 import type { Objection, Strategy, Surroundings } from './strategy.ts'
-import { atomicObjection } from './strategy.ts'
+import { restoreObjection } from './strategy.ts'
 
-/** Full backup before each version; the data tables stay as they are, without any added column or table. */
+/**
+ * Full backup before each version; the data tables stay as they are, without any added column or table. The backup also
+ * stands in where a storage engine cannot abort.
+ */
 export const snapshot: Strategy = {
   name: 'snapshot',
 
   objection(table, mode, run) {
-    const objection = atomicObjection(table)
+    const objection = restoreObjection(table)
     if (objection) return objection
     const [virtual] = run.unsupported
     if (table.triggers.length > 0 && virtual !== undefined) {
@@ -21,8 +24,9 @@ export const snapshot: Strategy = {
     return trackedObjection(table, mode, run)
   },
 
-  async prepare(run) {
+  async prepare(run, tables) {
     await run.takeAnchor()
+    await run.guard(tables)
   },
 
   async prepareNew() {}

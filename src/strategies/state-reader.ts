@@ -1,6 +1,7 @@
 import type { Engine, PastTable, Tracking } from '../engines/engine.ts'
 import { WHOLE_TABLE } from '../engines/engine.ts'
 import type { Collations } from '../model/key.ts'
+import type { SchemaObjects } from '../model/schema-object.ts'
 import type { Table } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
@@ -11,6 +12,7 @@ import { columnsFromJson } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
 import { shapeFromHistory } from './history-shape.ts'
 import { storedAt, trackedAt } from './lifetimes.ts'
+import type { StoredState } from './recovery.ts'
 import { storedState } from './recovery.ts'
 import type { LiveState } from './session.ts'
 
@@ -33,6 +35,7 @@ export class StateReader {
   readonly #tracked: Map<string, TrackedTable>
   /** Null where the live tables are in that state. */
   readonly #stored: TableManifest[] | null
+  readonly #backup: StoredState | null
 
   private constructor(
     engine: Engine,
@@ -40,6 +43,7 @@ export class StateReader {
     repository: Repository | null,
     at: number,
     tracked: Map<string, TrackedTable>,
+    backup: StoredState | null,
     stored: TableManifest[] | null
   ) {
     this.#engine = engine
@@ -47,6 +51,7 @@ export class StateReader {
     this.#repository = repository
     this.#at = at
     this.#tracked = tracked
+    this.#backup = backup
     this.#stored = stored
   }
 
@@ -57,12 +62,18 @@ export class StateReader {
   static async open(engine: Engine, live: LiveState, repository: Repository | null, at: number): Promise<StateReader> {
     const stored = await storedState(live, repository, at)
     const tracked = trackedAt(live.everTracked, live.versions, at)
-    return new StateReader(engine, live, repository, at, tracked, stored && storedAt(live.versions, stored, at))
+    return new StateReader(engine, live, repository, at, tracked, stored, stored && storedAt(live.versions, stored, at))
   }
 
   /** Reads what one full backup holds, whatever the versions since say. */
   static ofBackup(engine: Engine, live: LiveState, repository: Repository, backup: Manifest): StateReader {
-    return new StateReader(engine, live, repository, backup.state, new Map(), backup.tables)
+    return new StateReader(engine, live, repository, backup.state, new Map(), backup, backup.tables)
+  }
+
+  /** Views, routines and the like: those of the backup, else those that there are now, of which no history is kept. */
+  async objects(): Promise<SchemaObjects> {
+    if (this.#backup?.objects === undefined) return this.#engine.schemaObjects()
+    return { objects: this.#backup.objects, notes: this.#backup.objectNotes ?? [] }
   }
 
   /** The tables that there were. */

@@ -26,11 +26,23 @@ export interface Strategy {
   prepareNew(run: Run, table: Table): Promise<void>
 }
 
-/** Neither strategy can promise anything of a table whose storage engine keeps half of a failed load. */
+/** Storage engines that cannot abort, and in which single rows can be put back. */
+const RESTORABLE = /^(myisam|aria|memory)$/i
+
+/** Of a table whose rows could be neither taken back nor put back, nothing can be promised. */
+export function restoreObjection(table: Table): Objection | null {
+  return canBePutBack(table) ? null : atomicObjection(table)
+}
+
+function canBePutBack(table: Table): boolean {
+  return RESTORABLE.test(table.storage ?? '')
+}
+
+/** Of a table whose storage engine keeps half of a failed load, no row-by-row history can be promised. */
 export function atomicObjection(table: Table): Objection | null {
   if (table.atomic) return null
   return {
     reason: `its storage engine ${table.storage} undoes nothing when a load fails half-way`,
-    hint: `Convert it first: ALTER TABLE ${table.name} ENGINE=InnoDB`
+    hint: `Convert it first: ALTER TABLE ${table.name} ENGINE=InnoDB${canBePutBack(table) ? '; or use --strategy snapshot, which puts its rows back from a backup' : ''}`
   }
 }

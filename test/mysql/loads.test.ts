@@ -221,12 +221,6 @@ describe.skipIf(server === null)(`loads into MySQL (${HOW_TO_PROVIDE})`, () => {
     await expect(open({ target: `${shop.database.url}?control=same-schema` })).rejects.toThrow(/stands in .*_rowback/)
   })
 
-  test('MyISAM is named and never loaded', async () => {
-    await shop.sql.query('CREATE TABLE goods (id INT PRIMARY KEY, note VARCHAR(40)) ENGINE=MyISAM')
-    await expect(load('goods.csv', ['id,note', '1,a'])).rejects.toThrow(/MyISAM undoes nothing/)
-    expect(await shop.rows('SELECT * FROM goods')).toEqual([])
-  })
-
   test('rows can be joined with the version that wrote them, and SELECT * does not show it', async () => {
     await shop.sql.query('CREATE TABLE goods (id INT PRIMARY KEY, note VARCHAR(40))')
     await load('goods.csv', ['id,note', '1,a'])

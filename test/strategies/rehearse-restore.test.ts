@@ -4,7 +4,8 @@ import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import type { Rowback } from '../../src/index.ts'
 import { open, RowbackError } from '../../src/index.ts'
 import { backupCreate } from '../../src/operations/backup/create.ts'
-import { backupRehearse } from '../../src/operations/backup/rehearse.ts'
+import type { Rehearsal } from '../../src/operations/backup/verify.ts'
+import { backupVerify } from '../../src/operations/backup/verify.ts'
 import { Workplace } from '../support/cli.ts'
 import { MysqlBench } from '../support/mysql-bench.ts'
 import { urlFor } from '../support/mysql-shop.ts'
@@ -80,7 +81,9 @@ for (const [name, make] of Object.entries(HOSTS)) {
         await shop.db.migrate({ source, strategy, ...options })
       }
 
-      const rehearse = (version?: number) => shop.db.run(backupRehearse, version === undefined ? {} : { version })
+      const verify = (version?: number) =>
+        shop.db.run(backupVerify, version === undefined ? { rehearse: true } : { rehearse: true, version })
+      const rehearse = async (version?: number) => (await verify(version)).rehearsal as Rehearsal
 
       test('the newest backup, and the state of a version', async () => {
         await load('id,name\n1,Rex\n2,Luna\n')
@@ -94,7 +97,7 @@ for (const [name, make] of Object.entries(HOSTS)) {
           notes: []
         })
         expect(newest.backup).toMatch(/^\d+-[0-9a-f]+$/)
-        expect(backupRehearse.exitCode?.(newest)).toBe(0)
+        expect(backupVerify.exitCode?.(await verify())).toBe(0)
         expect(await rehearse(1)).toMatchObject({ version: 1, tables: [{ table: 'dogs', rows: 2, differing: 0 }] })
         expect(await rehearse(3)).toMatchObject({ version: 3, backup: null, tables: [{ table: 'dogs', rows: 1 }] })
       })
@@ -113,7 +116,7 @@ for (const [name, make] of Object.entries(HOSTS)) {
         const rehearsed = await rehearse()
         expect(rehearsed).toMatchObject({ version: 1, tables: [{ table: 'dogs', rows: 3, differing: 0 }] })
         expect(rehearsed.changedSince).toEqual([{ table: 'dogs', differing: 2 }])
-        expect(backupRehearse.exitCode?.(rehearsed)).toBe(0)
+        expect(backupVerify.exitCode?.(await verify())).toBe(0)
       })
 
       test('a damaged backup, and none', async () => {
@@ -131,7 +134,10 @@ for (const [name, make] of Object.entries(HOSTS)) {
         for (const entry of readdirSync(objects, { recursive: true, withFileTypes: true })) {
           if (entry.isFile()) writeFileSync(join(entry.parentPath, entry.name), 'damage')
         }
-        expect(await errorOf(rehearse())).toMatchObject({ code: 'backup.damaged', exit: 7 })
+        const verified = await verify()
+        expect(verified.problems.length).toBeGreaterThan(0)
+        expect(verified.rehearsal).toBeNull()
+        expect(backupVerify.exitCode?.(verified)).toBe(7)
       })
 
       test('who gives up leaves nothing', async () => {
@@ -139,7 +145,7 @@ for (const [name, make] of Object.entries(HOSTS)) {
         await load('id,name\n2,Luna\n')
         const signal = AbortSignal.abort(new RowbackError({ code: 'interrupted', message: 'Interrupted.' }))
         const other = await open({ target: shop.url, repository: shop.place.at('.rowback'), signal })
-        expect((await errorOf(other.run(backupRehearse, { version: 1 }))).code).toBe('interrupted')
+        expect((await errorOf(other.run(backupVerify, { rehearse: true, version: 1 }))).code).toBe('interrupted')
         await other.close()
       })
     })
@@ -164,13 +170,13 @@ describe('on the command line', () => {
         'incremental',
         ...target
       ])
-      const none = await place.json<{ error: object }>(['backup', 'rehearse', ...target], { code: 7 })
+      const none = await place.json<{ error: object }>(['backup', 'verify', '--rehearse', ...target], { code: 7 })
       expect(none.error).toMatchObject({
         code: 'backup.missing',
         hint: 'Take one with: rowback backup create --target sqlite:shop.db'
       })
       await place.json(['backup', 'create', ...target])
-      const told = await place.run(['backup', 'rehearse', ...target])
+      const told = await place.run(['backup', 'verify', '--rehearse', ...target])
       expect([told.code, told.stderr]).toEqual([0, ''])
       expect(told.stdout).toMatch(
         /^Backup 000\S*, the state of version 1, was restored into a scratch database, and every row is the same\.\n\ntable {2}rows {2}differing\ndogs {6}1 {10}0\n$/
@@ -196,16 +202,16 @@ if (server !== null) {
       await bench.sql("CREATE TABLE moods (id INT PRIMARY KEY, mood ENUM('x', 'ü😀') CHARACTER SET utf8mb4)")
       await bench.sql("INSERT INTO moods VALUES (1, 'x'), (2, 'ü😀')")
       await bench.load([{ id: 1 }], { table: 'zz_other', create: true, key: ['id'] })
-      const rehearsed = await bench.db.run(backupRehearse, {})
-      expect(rehearsed.tables).toEqual([{ table: 'moods', rows: 2, differing: 1 }])
-      expect(backupRehearse.exitCode?.(rehearsed)).toBe(7)
+      const rehearsed = await bench.db.run(backupVerify, { rehearse: true })
+      expect(rehearsed.rehearsal?.tables).toEqual([{ table: 'moods', rows: 2, differing: 1 }])
+      expect(backupVerify.exitCode?.(rehearsed)).toBe(7)
     })
 
     test('what a killed process left is taken away; what another is at work on stays', async () => {
       await bench.load([{ id: 1 }], { table: 'zz_other', create: true, key: ['id'] })
       const [[name]] = (await bench.rows('SELECT DATABASE()')) as [[string]]
       await bench.sql(`CREATE DATABASE ${name}_rowback_rehearsal_0123abcd`)
-      await bench.db.run(backupRehearse, { version: 1 })
+      await bench.db.run(backupVerify, { rehearse: true, version: 1 })
       expect(await scratchesOf(bench)).toEqual([])
     })
 
@@ -221,13 +227,15 @@ if (server !== null) {
       const target = urlFor(bench.url, { user, password: 'secret' })
       const db = await open({ target, repository: bench.place.at('.rowback') })
       try {
-        const error = await errorOf(db.run(backupRehearse, { version: 1 }))
+        const error = await errorOf(db.run(backupVerify, { rehearse: true, version: 1 }))
         expect(error.code).toBe('privilege.missing')
         expect(error.hint).toBe(
           `GRANT ALL PRIVILEGES ON \`${`${name}_rowback_rehearsal_`.replaceAll('_', '\\_')}%\`.* TO this user.`
         )
         await bench.sql(error.hint.replace('this user.', `${user}@'%'`))
-        expect((await db.run(backupRehearse, { version: 1 })).tables).toMatchObject([{ differing: 0 }])
+        expect((await db.run(backupVerify, { rehearse: true, version: 1 })).rehearsal?.tables).toMatchObject([
+          { differing: 0 }
+        ])
       } finally {
         await db.close()
         await bench.sql(`DROP USER ${user}@'%'`)

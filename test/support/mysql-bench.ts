@@ -34,10 +34,6 @@ export class MysqlBench {
     return new MysqlBench(shop, db, version)
   }
 
-  get url(): string {
-    return this.#shop.database.url
-  }
-
   get place(): Workplace {
     return this.#shop.place
   }

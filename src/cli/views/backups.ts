@@ -5,10 +5,11 @@ import type { BackupPruneOutput } from '../../operations/backup/prune.ts'
 import { ranges } from '../../operations/backup/prune.ts'
 import type { BackupVerifyOutput } from '../../operations/backup/verify.ts'
 import type { Style } from '../render.ts'
+import { rehearsalView } from './states.ts'
 import { plural, textTable } from './table.ts'
 
 export function backupCreateView(backup: BackupJson, style: Style): string {
-  return textTable(style, HEAD, [cellsOf(backup)])
+  return [textTable(style, HEAD, [cellsOf(backup)]), ...backup.notes.map((note) => style.yellow(note))].join('\n')
 }
 
 export function backupListView({ backups, disk }: BackupListOutput, style: Style): string {
@@ -37,7 +38,7 @@ function listTable(backups: ListedBackup[], style: Style): string {
   )
 }
 
-const HEAD = ['taken at', 'state of', 'taken by', 'tables', 'rows', 'size', 'added', 'backup']
+const HEAD = ['taken at', 'state of', 'taken by', 'tables', 'objects', 'rows', 'size', 'added', 'backup']
 
 function cellsOf(backup: BackupJson): (string | number)[] {
   return [
@@ -45,6 +46,7 @@ function cellsOf(backup: BackupJson): (string | number)[] {
     `version ${backup.state}`,
     backup.version === null ? 'itself' : `version ${backup.version}`,
     backup.tables,
+    backup.objects,
     backup.rows,
     bytesForPeople(backup.bytes),
     bytesForPeople(backup.added),
@@ -73,7 +75,10 @@ export function backupPruneView(output: BackupPruneOutput, style: Style): string
 
 export function backupVerifyView(output: BackupVerifyOutput, style: Style): string {
   const checked = `${plural(output.backups, 'backup')}, ${plural(output.objects, 'file')} of rows`
-  if (output.problems.length === 0) return style.green(`No problem found (${output.level}: ${checked}).`)
+  if (output.problems.length === 0) {
+    const found = style.green(`No problem found (${output.level}: ${checked}).`)
+    return output.rehearsal ? `${found}\n${rehearsalView(output.rehearsal, style)}` : found
+  }
   return [
     style.red(`${plural(output.problems.length, 'problem')} found (${output.level}: ${checked}).`),
     ...output.problems.map((problem) => {

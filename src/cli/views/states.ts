@@ -1,4 +1,4 @@
-import type { Rehearsal } from '../../operations/backup/rehearse.ts'
+import type { Rehearsal } from '../../operations/backup/verify.ts'
 import type { WrittenState } from '../../operations/write-state.ts'
 import type { Style } from '../render.ts'
 import { plural, textTable } from './table.ts'

@@ -167,6 +167,9 @@ export function initView(output: InitOutput, style: Style): string {
 }
 
 export function recoverView(output: RecoverOutput): string {
-  if (output.recovered.length === 0) return 'No run was interrupted.'
-  return `Marked as failed: version ${output.recovered.join(', ')}. Nothing of it was written.`
+  const marked =
+    output.recovered.length === 0
+      ? 'No run was interrupted.'
+      : `Marked as failed: version ${output.recovered.join(', ')}. Nothing of it was written.`
+  return [marked, ...(output.notes ?? [])].join('\n')
 }

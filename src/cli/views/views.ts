@@ -1,7 +1,7 @@
 import type { Style } from '../render.ts'
 import { backupCreateView, backupExportView, backupListView, backupPruneView, backupVerifyView } from './backups.ts'
 import { diffView, rowsView } from './changes.ts'
-import { rehearsalView, writtenStateView } from './states.ts'
+import { writtenStateView } from './states.ts'
 import { inspectView, queryView, statusView } from './tables.ts'
 import { initView, logView, migrateView, recoverView, rollbackView, showView } from './versions.ts'
 
@@ -25,7 +25,6 @@ const VIEWS: Record<string, View> = {
   'backup prune': backupPruneView,
   'backup export': backupExportView,
   'backup restore': writtenStateView,
-  'backup rehearse': rehearsalView,
   status: statusView,
   recover: recoverView
 }

@@ -4,6 +4,7 @@ import type { Row, Value } from '../../model/value.ts'
 import type { MysqlColumn } from './columns.ts'
 import { canOrder, columnsNamed, columnType, membersOf } from './columns.ts'
 import { createText } from './create-text.ts'
+import { isGone } from './errors.ts'
 import { quote } from './sql-text.ts'
 import { inItsSession } from './trigger-text.ts'
 
@@ -41,6 +42,8 @@ export class Catalogue {
       const own = columns.get(name) ?? []
       // A table that is being dropped elsewhere has no columns any more.
       if (isHidden(name) || own.length === 0 || own.some((column) => column === null)) continue
+      const made = await this.#createStatement(name)
+      if (made === null) continue
       const shape = shapeOf(name, own as MysqlColumn[], keys.get(name) ?? [])
       const ownTriggers = triggers.get(name) ?? []
       tables.push({
@@ -50,7 +53,7 @@ export class Catalogue {
         foreignKeys: foreignKeys.filter((key) => key.table === name),
         referencedBy: foreignKeys.filter((key) => key.parentTable === name),
         triggers: ownTriggers,
-        ddl: [await this.#createStatement(name), ...(await this.#triggerStatements(ownTriggers))]
+        ddl: [made, ...(await this.#triggerStatements(ownTriggers))]
       })
     }
     return tables
@@ -151,17 +154,21 @@ export class Catalogue {
     return groupBy(rows, ([, name]) => String(name))
   }
 
-  /** Without the counter of AUTO_INCREMENT, which moves with every row. */
-  async #createStatement(table: string): Promise<string> {
-    const [row] = await this.#read(`SHOW CREATE TABLE ${quote(this.#schema)}.${quote(table)}`)
-    return createText(row?.[1]).replace(/^(\) .*?)AUTO_INCREMENT=\d+ ?/m, '$1')
+  /** Without the counter of AUTO_INCREMENT, which moves with every row; null for a table that went away meanwhile. */
+  async #createStatement(table: string): Promise<string | null> {
+    const shown = this.#read(`SHOW CREATE TABLE ${quote(this.#schema)}.${quote(table)}`)
+    const [row] = await shown.catch((error: unknown) => {
+      if (isGone(error)) return []
+      throw error
+    })
+    return row === undefined ? null : createText(row[1]).replace(/^(\) .*?)AUTO_INCREMENT=\d+ ?/m, '$1')
   }
 
   async #triggerStatements(triggers: readonly string[]): Promise<string[]> {
     const statements: string[] = []
     for (const trigger of triggers) {
       const [row] = await this.#read(`SHOW CREATE TRIGGER ${quote(this.#schema)}.${quote(trigger)}`)
-      statements.push(inItsSession(String(row?.[2]), String(row?.[1]), String(row?.[4])))
+      statements.push(inItsSession(String(row?.[2]), { sqlMode: String(row?.[1]), collation: String(row?.[4]) }))
     }
     return statements
   }

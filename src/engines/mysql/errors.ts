@@ -74,6 +74,12 @@ export function isRepeated(error: unknown): boolean {
   return isMysqlError(error) && error.errno === 1062
 }
 
+/** A table went away between being listed and being asked about. */
+export function isGone(error: unknown): boolean {
+  const cause = error instanceof RowbackError ? error.cause : error
+  return isMysqlError(cause) && cause.errno === 1146
+}
+
 /** The connection is gone, and with it the transaction that was open. */
 export function isLost(error: unknown): boolean {
   if (!isMysqlError(error)) return false

@@ -1,5 +1,6 @@
 import type { ForeignKey } from '../../model/table.ts'
 import { display, type Row } from '../../model/value.ts'
+import type { StandIn } from '../engine.ts'
 import { list, quote } from './sql-text.ts'
 
 /** So many rows of one foreign key are named. */
@@ -21,6 +22,18 @@ export async function findViolations(
     }
   }
   return found
+}
+
+/** The foreign keys as they will be once some tables have given their names to others. */
+export function withStandIns(foreignKeys: readonly ForeignKey[], standIns: readonly StandIn[]): ForeignKey[] {
+  const under = new Map(standIns.map((standIn) => [standIn.table, standIn.under]))
+  const place = (table: string) => under.get(table) ?? table
+  const staying = foreignKeys.filter((key) => !under.has(key.table))
+  return [...staying, ...standIns.flatMap((standIn) => standIn.foreignKeys)].map((key) => ({
+    ...key,
+    table: place(key.table),
+    parentTable: place(key.parentTable)
+  }))
 }
 
 /**

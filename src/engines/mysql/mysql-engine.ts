@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { ExitCode, RowbackError, usageError } from '../../errors.ts'
 import type { RowChange, WriteCounts } from '../../model/change.ts'
+import type { SchemaObject, SchemaObjects } from '../../model/schema-object.ts'
 import type { Column, ColumnType, DefinedColumn, SeenValues, Table, TableDefinition } from '../../model/table.ts'
 import { imageColumns, writableColumns } from '../../model/table.ts'
 import type { Row, Value } from '../../model/value.ts'
@@ -8,10 +9,13 @@ import type { DumpText } from '../dump-text.ts'
 import type {
   Bookkeeping,
   Capabilities,
+  Engine,
   Lines,
   PastState,
   QueryResult,
   RowRange,
+  Shadow,
+  StandIn,
   Tracking,
   TransactionOptions,
   TypedRow,
@@ -32,12 +36,14 @@ import { declaredType, SHORT_TEXT } from './declare.ts'
 import { decodeRows } from './decode.ts'
 import { MysqlDumpText } from './dump-text.ts'
 import { isRepeated, translate } from './errors.ts'
-import { findViolations } from './foreign-keys.ts'
+import { findViolations, withStandIns } from './foreign-keys.ts'
 import { explainedOfPast, PastTables } from './past-tables.ts'
 import type { Product } from './product.ts'
 import { PRODUCT_VARIABLES, readProduct } from './product.ts'
 import { rangeCondition } from './range.ts'
+import { makeSchemaObject, readSchemaObjects } from './schema-objects.ts'
 import { SetWriter } from './set-writer.ts'
+import { isFinished, shadowOf } from './shadow.ts'
 import { bind, list, quote } from './sql-text.ts'
 import type { Statements } from './statements.ts'
 import type { MysqlTarget } from './target.ts'
@@ -68,6 +74,13 @@ const NAMES_DEFINERS = /\b(ALL PRIVILEGES ON \*\.\*|SUPER|SET USER|SET_USER_ID|S
 /** Stands in the names of databases that are made for a rehearsal. */
 const SCRATCH = '_rowback_rehearsal_'
 const RELOCK_MS = 10_000
+/** Around a statement that is to be run in the session of another. */
+const KEEP_SESSION =
+  'SET @rowback_mode = @@sql_mode, @rowback_collation = @@collation_connection, ' +
+  '@rowback_client = @@character_set_client, @rowback_zone = @@time_zone'
+const RESTORE_SESSION =
+  'SET sql_mode = @rowback_mode, character_set_client = @rowback_client, ' +
+  'collation_connection = @rowback_collation, time_zone = @rowback_zone'
 
 /** MySQL, MariaDB and what speaks like them: one session; bookkeeping stands in a schema beside the data. */
 export class MysqlEngine extends SqlEngine {
@@ -169,12 +182,12 @@ export class MysqlEngine extends SqlEngine {
   async run(sql: string, parameters: Value[] = []): Promise<number> {
     const session = sessionOf(sql)
     if (session === null) return (await this.#execute(bind(sql, parameters))).affected
-    await this.#execute(`SET @rowback_mode = @@sql_mode, @rowback_collation = @@collation_connection`)
-    await this.#execute(`SET ${session}`)
+    await this.#execute(KEEP_SESSION)
     try {
+      await this.#execute(`SET ${session}`)
       return (await this.#execute(sql)).affected
     } finally {
-      await this.#execute('SET sql_mode = @rowback_mode, collation_connection = @rowback_collation')
+      await this.#execute(RESTORE_SESSION)
     }
   }
 
@@ -320,6 +333,11 @@ export class MysqlEngine extends SqlEngine {
     this.#hasWritten = false
   }
 
+  override async commitNotes(): Promise<void> {
+    if (this.#hasWritten) throw new Error('this would commit half a version')
+    await this.#execute('COMMIT')
+  }
+
   async #rollback(): Promise<void> {
     // On a lost connection the server does it.
     if (!this.#connection.lost) await this.#connection.execute('ROLLBACK').catch(() => {})
@@ -349,6 +367,15 @@ export class MysqlEngine extends SqlEngine {
 
   async unsupportedTables(): Promise<string[]> {
     return this.#catalogue().unsupported()
+  }
+
+  async schemaObjects(): Promise<SchemaObjects> {
+    return readSchemaObjects((sql, parameters) => this.#read(sql, parameters), this.database)
+  }
+
+  async makeSchemaObject(object: SchemaObject): Promise<string[]> {
+    const read = (sql: string, parameters?: Value[]) => this.#read(sql, parameters)
+    return makeSchemaObject({ read, run: (sql) => this.run(sql), database: this.database }, object)
   }
 
   override async historyShape(history: string): Promise<Table | undefined> {
@@ -389,6 +416,19 @@ export class MysqlEngine extends SqlEngine {
     return temporaryShape(name, columns, key)
   }
 
+  /** A temporary table hides the one of its name from this session. */
+  override async hideBehindCopy(table: Table): Promise<void> {
+    const under = 'rowback_copy'
+    const columns = list(writableColumns(table).map((column) => column.name))
+    await this.#execute(`CREATE TEMPORARY TABLE ${quote(under)} LIKE ${quote(table.name)}`)
+    this.#scratch.push(under)
+    // Renaming commits; what went into the copy is nothing that would outlive the session.
+    const fill = `INSERT INTO ${quote(under)} (${columns}) SELECT ${columns} FROM ${quote(table.name)}`
+    await this.#translated(() => this.#connection.execute(fill))
+    await this.#execute(`ALTER TABLE ${quote(under)} RENAME TO ${quote(table.name)}`)
+    this.#scratch.push(table.name)
+  }
+
   protected override declareIn({ columns, key }: TableDefinition, column: DefinedColumn): string {
     const declared = this.declare(column.type, column.seen)
     const isLong = columns.length > MOST_VARCHARS && declared.startsWith('VARCHAR')
@@ -403,6 +443,51 @@ export class MysqlEngine extends SqlEngine {
     await this.#execute('SET foreign_key_checks = 0')
     await super.dropTable(name)
     if (!this.#inTransaction) await this.#execute('SET foreign_key_checks = 1')
+  }
+
+  async raiseCounter(table: string, counter: bigint): Promise<void> {
+    const shape = await this.#catalogue().shape(table)
+    if (!shape?.columns.some((column) => (column as MysqlColumn).counts)) return
+    await this.#execute(`ALTER TABLE ${quote(table)} AUTO_INCREMENT = ${counter}`)
+  }
+
+  override shadowOf(name: string, ddl: readonly string[], under: string): Shadow {
+    return shadowOf(name, ddl, under, this.#server.family !== 'mariadb')
+  }
+
+  /**
+   * Foreign keys of other tables follow a table that is renamed. Only where there are none can both tables change names
+   * at once; else the old one is dropped, which leaves those keys waiting for a table of its name.
+   */
+  override async swapIn({ table, under, aside, finish }: Parameters<Engine['swapIn']>[0]): Promise<void> {
+    const there = new Set((await this.#catalogue().tables(() => false)).map((entry) => entry.name))
+    if (there.has(under)) {
+      const children = (await this.#catalogue().foreignKeys()).filter(
+        (key) => key.parentTable === table && key.table !== table
+      )
+      const isAtOnce = there.has(table) && children.length === 0
+      await this.#withoutForeignKeys(async () => {
+        if (there.has(table) && !isAtOnce) await this.#execute(`DROP TABLE ${quote(table)}`)
+        const out = isAtOnce ? `${quote(table)} TO ${quote(aside)}, ` : ''
+        await this.#execute(`RENAME TABLE ${out}${quote(under)} TO ${quote(table)}`)
+      })
+    }
+    await this.#withoutForeignKeys(async () => {
+      await this.#execute(`DROP TABLE IF EXISTS ${quote(aside)}`)
+      const made = (await this.#catalogue().tables((name) => name !== table))[0]
+      for (const statement of finish) {
+        if (!isFinished(table, statement, made?.ddl ?? [])) await this.run(statement)
+      }
+    })
+  }
+
+  async #withoutForeignKeys(work: () => Promise<void>): Promise<void> {
+    await this.#execute('SET foreign_key_checks = 0')
+    try {
+      await work()
+    } finally {
+      if (!this.#connection.lost) await this.#execute('SET foreign_key_checks = 1')
+    }
   }
 
   override async stopTracking(table: Table | null, tracking: Tracking): Promise<void> {
@@ -513,8 +598,10 @@ export class MysqlEngine extends SqlEngine {
     await this.#translated(() => insertRows(this.#statements(), table, rows))
   }
 
-  async foreignKeyViolations(): Promise<string[]> {
-    return findViolations((sql) => this.#read(sql), await this.#catalogue().foreignKeys())
+  async foreignKeyViolations(standIns: readonly StandIn[] = []): Promise<string[]> {
+    const foreignKeys = withStandIns(await this.#catalogue().foreignKeys(), standIns)
+    const found = await findViolations((sql) => this.#read(sql), foreignKeys)
+    return found.map((text) => standIns.reduce((said, { under, table }) => said.replaceAll(under, table), text))
   }
 
   override async addVersionColumn(table: Table): Promise<void> {

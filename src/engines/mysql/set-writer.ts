@@ -101,7 +101,7 @@ export class SetWriter<R extends TypedRow> {
     if (mode === 'replace' && !key) this.#counts.deleted += await this.#clear()
     const onlyNew = mode !== 'update' && mode !== 'delete' && (await this.#isEmpty())
     if (key && !onlyNew) this.#seen = new SeenKeys(this.#statements, this.#key)
-    else this.#fastPath = new FastPath(this.#statements, table, this.#columns, this.#fixed())
+    else if (table.atomic) this.#fastPath = new FastPath(this.#statements, table, this.#columns, this.#fixed())
     if (this.#fastPath && this.#statements.product.localInfile) await this.#writeStraight(this.#fastPath)
     else await this.#writeChunks(this.#request.batches)
     this.#counts.unchanged += this.#known?.unchanged ?? 0
@@ -405,8 +405,13 @@ export class SetWriter<R extends TypedRow> {
     }
     await this.#refuseOrphans(numbers, apply, refuse)
     const rest = numbers.filter((number) => !bad.has(number))
-    await applyBisecting(this.#statements, rest, apply, refuse)
+    await applyBisecting(this.#statements, this.#atOnce(rest), apply, refuse)
     return rest.filter((number) => !bad.has(number))
+  }
+
+  /** Where the storage engine would keep the rows before one that it refuses, each goes by itself. */
+  #atOnce(numbers: readonly number[]): readonly (readonly number[])[] {
+    return this.#request.table.atomic ? [numbers] : numbers.map((number) => [number])
   }
 
   /** Rows without their parents are found at once, and each keeps what the server says of the first of them. */
@@ -420,7 +425,7 @@ export class SetWriter<R extends TypedRow> {
     for (const found of await findOrphans(this.#statements, this.#request.table, this.#request.columns)) {
       const orphans = found.filter((number) => candidates.has(number))
       const refusals: Refusal[] = []
-      await applyBisecting(this.#statements, orphans.slice(0, 1), apply, (_, refusal) => refusals.push(refusal))
+      await applyBisecting(this.#statements, [orphans.slice(0, 1)], apply, (_, refusal) => refusals.push(refusal))
       const [said] = refusals
       if (!said) continue
       for (const number of orphans) {
@@ -482,7 +487,7 @@ export class SetWriter<R extends TypedRow> {
     )
     await applyBisecting(
       this.#statements,
-      numbers,
+      this.#atOnce(numbers),
       async (from, to) => {
         const range = `WHERE a.${NUMBER} BETWEEN ${from} AND ${to}`
         await this.#supersede(`${place} a JOIN ${this.#live} t ON ${sameKey} ${range}`)

@@ -41,7 +41,7 @@ export class Stage {
     const bad = new Set<number>()
     await applyBisecting(
       this.#statements,
-      [...rows.keys()],
+      [[...rows.keys()]],
       (from, to) => this.#insert(rows, from, to),
       (number, refusal) => {
         bad.add(number)

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import type { SchemaObject } from '../../model/schema-object.ts'
 import type { Column, ForeignKey, Table } from '../../model/table.ts'
 import type { Value } from '../../model/value.ts'
 import { columnType } from './types.ts'
@@ -22,6 +23,21 @@ export function virtualTables(read: Read): string[] {
   return read("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'virtual' ORDER BY name").map(
     (row) => String(row.name)
   )
+}
+
+/** Views with the triggers that stand for writing to them, in the order in which they were made. */
+export function views(read: Read): SchemaObject[] {
+  return read("SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY rowid").map((view) => ({
+    kind: 'view',
+    name: String(view.name),
+    statements: read(
+      "SELECT sql FROM sqlite_schema WHERE type IN ('view', 'trigger') AND tbl_name = ? COLLATE NOCASE " +
+        "ORDER BY type = 'trigger', rowid",
+      view.name as Value
+    ).map((row) => String(row.sql)),
+    databaseCollation: null,
+    namesDatabase: null
+  }))
 }
 
 /** Reads everything that rowback needs to know of one table. */

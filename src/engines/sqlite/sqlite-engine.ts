@@ -4,6 +4,7 @@ import type { StatementSync } from 'node:sqlite'
 import { DatabaseSync } from 'node:sqlite'
 import { RowbackError } from '../../errors.ts'
 import type { RowChange, WriteCounts } from '../../model/change.ts'
+import type { SchemaObject, SchemaObjects } from '../../model/schema-object.ts'
 import type { Column, ColumnType, SeenValues, Table, TableDefinition } from '../../model/table.ts'
 import { imageColumns, writableColumns } from '../../model/table.ts'
 import type { Row, Value } from '../../model/value.ts'
@@ -26,7 +27,7 @@ import type { Quotes } from '../sql-words.ts'
 import { wordsOf } from '../sql-words.ts'
 import { SqliteDumpText } from './dump-text.ts'
 import { translate } from './errors.ts'
-import { allForeignKeys, inspectTable, isStrict, plainTables, virtualTables } from './inspect.ts'
+import { allForeignKeys, inspectTable, isStrict, plainTables, views, virtualTables } from './inspect.ts'
 import { RowWriter } from './row-writer.ts'
 import { bindable, hasBytesOf, isTriggerStatement, list, matching, quote, slotFor } from './sql-text.ts'
 import { adapterFor, declaredType } from './types.ts'
@@ -243,10 +244,13 @@ export class SqliteEngine extends SqlEngine {
     return new SqliteDumpText(String(this.#read('PRAGMA encoding')[0]?.encoding))
   }
 
-  async counterOf(table: string): Promise<bigint | null> {
-    if (this.#read("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").length === 0) return null
-    const [row] = this.#read('SELECT seq FROM sqlite_sequence WHERE name = ?', table)
-    return typeof row?.seq === 'bigint' ? row.seq : null
+  async schemaObjects(): Promise<SchemaObjects> {
+    return { objects: views((sql, ...parameters) => this.#read(sql, ...parameters)), notes: [] }
+  }
+
+  async makeSchemaObject(object: SchemaObject): Promise<string[]> {
+    for (const statement of object.statements) await this.run(statement)
+    return []
   }
 
   declare(type: ColumnType, seen?: SeenValues): string {
@@ -428,6 +432,18 @@ export class SqliteEngine extends SqlEngine {
         }
       })
     }
+  }
+
+  /** Of AUTOINCREMENT; other keys go on behind the highest one that is there. */
+  async counterOf(table: string): Promise<bigint | null> {
+    if (!(await this.hasControlTable('sqlite_sequence'))) return null
+    const [row] = this.#read('SELECT seq FROM sqlite_sequence WHERE name = ? COLLATE NOCASE', table)
+    return (row?.seq as bigint | undefined) ?? null
+  }
+
+  async raiseCounter(table: string, counter: bigint): Promise<void> {
+    if (!(await this.hasControlTable('sqlite_sequence'))) return
+    await this.run('UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ? COLLATE NOCASE', [counter, table])
   }
 
   async foreignKeyViolations(): Promise<string[]> {

@@ -15,10 +15,14 @@ export interface BackupJson {
   bytes: number
   /** What it added to the repository, in bytes. */
   added: number
+  /** Views, stored routines, events and sequences whose definitions it holds. */
+  objects: number
+  /** What it could not keep, and why; sentences. */
+  notes: string[]
 }
 
 export function backupJson(backup: string, manifest: Manifest): BackupJson {
-  const { takenAt, state, version, tables, added } = manifest
+  const { takenAt, state, version, tables, added, objects = [], objectNotes = [] } = manifest
   const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0)
   return {
     backup,
@@ -28,6 +32,8 @@ export function backupJson(backup: string, manifest: Manifest): BackupJson {
     tables: tables.length,
     rows: sum(tables.map((table) => table.rows)),
     bytes: sum(tables.flatMap((table) => table.chunks.map((chunk) => chunk.bytes))),
-    added
+    added,
+    objects: objects.length,
+    notes: objectNotes
   }
 }

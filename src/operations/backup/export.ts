@@ -46,10 +46,11 @@ export const backupExport = operation({
       const file = options.out ?? fileName(engine.database, stateOf)
       assertNew(file)
       const state = await StateReader.open(engine, live, repository, number)
-      const notes = await reservations(context, live, state)
+      const { objects, notes: unread } = await state.objects()
+      const notes = [...(await reservations(context, live, state)), ...unread]
       const about = [...description(context, version, stateOf), ...notes]
       const tables: ExportedTable[] = []
-      const request = { engine, state, live, about, objects: [], signal: context.signal }
+      const request = { engine, state, live, about, objects, signal: context.signal }
       const bytes = await writeNewFile(file, untilChanged(context, live, exportState(request, tables)))
       const rows = tables.reduce((sum, table) => sum + table.rows, 0)
       return { version: number, file, stateOf, tables, rows, bytes, notes }

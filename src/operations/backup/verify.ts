@@ -7,10 +7,14 @@ import type { Problem, VerifyLevel } from '../../store/verify.ts'
 import { Findings, VERIFY_LEVELS, Verifier } from '../../store/verify.ts'
 import { anchorFor, committed } from '../../strategies/lifetimes.ts'
 import { neededBy } from '../../strategies/recovery.ts'
+import type { Rehearsal } from '../../strategies/rehearse-restore.ts'
+import { rehearseRestore } from '../../strategies/rehearse-restore.ts'
 import type { LiveState } from '../../strategies/session.ts'
 import type { Context } from '../context.ts'
-import { versionReference } from '../inputs.ts'
+import { flag, versionReference } from '../inputs.ts'
 import { operation } from '../operation.ts'
+
+export type { Rehearsal } from '../../strategies/rehearse-restore.ts'
 
 export interface BackupVerifyOutput {
   level: VerifyLevel
@@ -20,23 +24,26 @@ export interface BackupVerifyOutput {
   objects: number
   /** Every problem, with the versions that cannot be gone back to because of it. */
   problems: (Problem & { versions: number[] })[]
+  /** Of --rehearse, where there was no problem. */
+  rehearsal: Rehearsal | null
 }
 
 export const backupVerify = operation({
   name: 'backup verify',
   summary: 'check that the backups are whole, and name every file that is not',
-  details: `Levels, each including those before: manifests (each can be read and is what its name says), objects (all files of rows are there), hashes (they hold what their names say), rows (every row can be read, in the order of the key as far as that can be told without the database, and the counts agree).`,
+  details: `Levels, each including those before: manifests (each can be read and is what its name says), objects (all files of rows are there), hashes (they hold what their names say), rows (every row can be read, in the order of the key as far as that can be told without the database, and the counts agree). With --rehearse the newest backup, or the state of the version, is also restored into a scratch database of the same kind, compared row by row, and dropped again: on SQLite a temporary file, on MySQL and MariaDB a database DATABASE_rowback_rehearsal_..., which takes the privilege to make it.`,
   example: 'rowback backup verify --level rows',
   positional: ['version'],
   input: z.object({
     version: versionReference('only the backup with the state of this version; all when left out').optional(),
-    level: z.enum(VERIFY_LEVELS).default('hashes').meta({ description: 'how thoroughly', placeholder: 'LEVEL' })
+    level: z.enum(VERIFY_LEVELS).default('hashes').meta({ description: 'how thoroughly', placeholder: 'LEVEL' }),
+    rehearse: flag('also restore it into a scratch database and compare every row')
   }),
   makesDatabase: false,
   async run(context, options): Promise<BackupVerifyOutput> {
     const repository = await context.repository()
     const live = await context.liveState()
-    const names = repository ? await namesToVerify(context, repository, live, options.version) : []
+    const names = repository ? await namesToVerify(context, repository, live, options) : []
     const findings = new Findings()
     const readable: { name: string; manifest: Manifest }[] = []
     for (const name of names) {
@@ -58,10 +65,21 @@ export const backupVerify = operation({
       ...problem,
       versions: [...new Set(problem.backups.flatMap((name) => versions.get(name) ?? []))].sort((a, b) => a - b)
     }))
-    return { level: options.level, backups: names.length, objects: verifier?.objects ?? 0, problems }
+    const rehearsal = options.rehearse && problems.length === 0 ? await rehearse(context, options.version) : null
+    return { level: options.level, backups: names.length, objects: verifier?.objects ?? 0, problems, rehearsal }
   },
-  exitCode: ({ problems }) => (problems.length > 0 ? ExitCode.backupDamaged : ExitCode.done)
+  exitCode: ({ problems, rehearsal }) =>
+    problems.length > 0 || rehearsal?.tables.some((table) => table.differing > 0)
+      ? ExitCode.backupDamaged
+      : ExitCode.done
 })
+
+async function rehearse(context: Context, version: string | undefined): Promise<Rehearsal> {
+  const { engine, signal } = context
+  const at = version === undefined ? null : await context.versionNumber(version)
+  const repository = await context.repository()
+  return engine.readTransaction(async () => rehearseRestore(engine, await context.liveState(), repository, at, signal))
+}
 
 /**
  * All backups, also those that the ledger names and that are gone without having been pruned; or those of one version.
@@ -71,7 +89,7 @@ async function namesToVerify(
   context: Context,
   repository: Repository,
   live: LiveState,
-  version: string | undefined
+  { version, rehearse }: { version?: string | undefined; rehearse: boolean }
 ): Promise<string[]> {
   const names = new Set(await repository.names())
   for (const { anchor } of live.versions) {
@@ -83,7 +101,7 @@ async function namesToVerify(
   if (anchor !== null && !names.has(anchor)) await repository.manifest(anchor)
   const others = await takenByThemselves(repository, number)
   const wanted = [...(anchor === null ? [] : [anchor]), ...others]
-  if (wanted.length === 0) {
+  if (wanted.length === 0 && !rehearse) {
     throw new RowbackError({
       code: 'backup.missing',
       message: `There is no backup of the state of version ${number}, in which the tables are now.`,
