@@ -2,20 +2,21 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { MYSQL, MYSQL_LARGE, measureMysql, measureMysqlLarge } from './mysql.ts'
+import { BACKUPS, measureBackups } from './mysql-backups.ts'
 import { measureSqlite, SQLITE } from './sqlite.ts'
 
 const DOCUMENT = fileURLToPath(new URL('../docs/benchmarks.md', import.meta.url))
 
 const INTRODUCTION = `# Benchmarks
 
-Made by \`npm run bench\`, which writes this page; \`npm run bench -- sqlite\`, \`npm run bench -- mysql\` and
-\`npm run bench -- mysql --large\` write their part of it. Seconds depend on the machine and on what else it does; the
+Made by \`npm run bench\`, which writes this page; \`npm run bench -- sqlite\`, \`npm run bench -- mysql\`,
+\`npm run bench -- mysql --large\` and \`npm run bench -- backups\` write their part of it. Seconds depend on the machine and on what else it does; the
 ratios are taken in one run, side by side.
 `
 
 interface Part {
   title: string
-  database: 'sqlite' | 'mysql'
+  database: 'sqlite' | 'mysql' | 'backups'
   large: boolean
   measure: () => Promise<string>
 }
@@ -24,6 +25,7 @@ interface Part {
 const PARTS: Part[] = [
   { title: SQLITE, database: 'sqlite', large: false, measure: measureSqlite },
   { title: MYSQL, database: 'mysql', large: false, measure: measureMysql },
+  { title: BACKUPS, database: 'backups', large: false, measure: measureBackups },
   { title: MYSQL_LARGE, database: 'mysql', large: true, measure: measureMysqlLarge }
 ]
 
@@ -45,7 +47,7 @@ function chosenParts(): Part[] {
   const parts = PARTS.filter(
     ({ database, large }) => large === values.large && (positionals.length === 0 || positionals.includes(database))
   )
-  if (parts.length === 0) throw new Error('Usage: npm run bench [-- sqlite | mysql [--large]]')
+  if (parts.length === 0) throw new Error('Usage: npm run bench [-- sqlite | mysql [--large] | backups]')
   return parts
 }
 

@@ -63,13 +63,32 @@ export class BenchServer {
     return runProgram('mariadb-dump', [...this.#login, `--result-file=${file}`, DATABASE, 'orders'], '/')
   }
 
+  /** Writes a dump of the table, compressed. */
+  dumpCompressed(file: string): Measurement {
+    const command = `mariadb-dump ${this.#login.join(' ')} ${DATABASE} orders | zstd -3 -q -f -o ${file}`
+    return runProgram('bash', ['-o', 'pipefail', '-c', command], '/')
+  }
+
   restore(file: string): Measurement {
     return runProgram('mariadb', [...this.#login, DATABASE], '/', file)
   }
 
+  /** Changes rows as somebody else would. @param where a condition */
+  change(where: string): void {
+    this.#ask(`UPDATE orders SET quantity = quantity + 1, note = CONCAT(note, ' x') WHERE ${where}`, DATABASE)
+  }
+
+  /** Another, empty database. @returns its target */
+  emptyDatabase(name: string): string {
+    this.#ask(`DROP DATABASE IF EXISTS ${name}; CREATE DATABASE ${name} CHARACTER SET utf8mb4`)
+    const url = new URL(this.target)
+    url.pathname = `/${name}`
+    return url.href
+  }
+
   /** The number of rows and a sum over their content. */
-  fingerprint(): string {
-    return this.#ask(`SELECT COUNT(*), SUM(CRC32(CONCAT_WS(',', ${COLUMNS.join(', ')}))) FROM orders`, DATABASE)
+  fingerprint(database = DATABASE): string {
+    return this.#ask(`SELECT COUNT(*), SUM(CRC32(CONCAT_WS(',', ${COLUMNS.join(', ')}))) FROM orders`, database)
   }
 
   bufferPool(): number {
@@ -77,7 +96,8 @@ export class BenchServer {
   }
 
   async stop(): Promise<void> {
-    this.#ask(`DROP DATABASE IF EXISTS ${DATABASE}; DROP DATABASE IF EXISTS ${DATABASE}_rowback`)
+    const names = [DATABASE, `${DATABASE}_rowback`, `${DATABASE}_restored`]
+    this.#ask(names.map((name) => `DROP DATABASE IF EXISTS ${name}`).join('; '))
     await this.#server.stop()
   }
 

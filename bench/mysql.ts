@@ -1,19 +1,24 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { open } from '../src/index.ts'
-import { randomIds, writeChangedOrders, writeOrders, writeOrdersOf } from './generate.ts'
+import { randomIds, writeOrdersOf } from './generate.ts'
 import type { Measurement } from './measure.ts'
-import { median, runRowback } from './measure.ts'
-import type { BenchServer } from './mysql-server.ts'
-import { openServer } from './mysql-server.ts'
+import { median } from './measure.ts'
+import type { Bench } from './mysql-bench.ts'
+import {
+  compared,
+  describe,
+  emptyTable,
+  megabytes,
+  met,
+  ROUNDS,
+  ROWS,
+  rowback,
+  said,
+  WORDS,
+  withBench
+} from './mysql-bench.ts'
 
-const ROWS = Number(process.env.BENCH_ROWS ?? 1_000_000)
 const ROWS_LARGE = Number(process.env.BENCH_ROWS ?? 10_000_000)
-const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3)
-/** A row has about 120 bytes. */
-const WORDS = 8
 const PEAK_GOAL = 300
 
 export const MYSQL = 'MySQL and MariaDB: loads and rollbacks'
@@ -30,36 +35,6 @@ export function measureMysql(): Promise<string> {
 /** Measures the memory of the same loads of ten times the rows, once. */
 export function measureMysqlLarge(): Promise<string> {
   return withBench(ROWS_LARGE, async (bench) => largeSectionOf(bench, rowbackRound(bench)))
-}
-
-interface Bench {
-  server: BenchServer
-  folder: string
-  rows: number
-  /** The size of the first file. */
-  bytes: number
-  csv: string
-  /** The same with 1% of the rows changed and 0.1% more. */
-  changedCsv: string
-}
-
-async function withBench(rows: number, measure: (bench: Bench) => Promise<string>): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'rowback-bench-'))
-  try {
-    const csv = join(folder, 'orders.csv')
-    const bytes = await writeOrders(csv, { rows, words: WORDS })
-    const changedCsv = join(folder, 'changed.csv')
-    const changes = { changed: randomIds(Math.floor(rows / 100), rows, 2), added: Math.floor(rows / 1000), seed: 3 }
-    await writeChangedOrders(changedCsv, { rows, words: WORDS }, changes)
-    const server = await openServer()
-    try {
-      return await measure({ server, folder, rows, bytes, csv, changedCsv })
-    } finally {
-      await server.stop()
-    }
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
 }
 
 type RowbackWork = 'first' | 'second' | 'rollback'
@@ -103,10 +78,6 @@ function migrate(csv: string): string[] {
   return ['migrate', csv, '--table', 'orders', '--strategy', 'incremental', '-m', 'benchmark']
 }
 
-function rowback({ server, folder }: Bench, args: string[]): Measurement {
-  return runRowback([...args, '--target', server.target], folder)
-}
-
 /** A dump of the loaded table; what it brings back is compared, but not in the time taken. */
 function restore({ server, csv, folder }: Bench): Measurement {
   const file = join(folder, 'orders.sql')
@@ -118,11 +89,6 @@ function restore({ server, csv, folder }: Bench): Measurement {
   const measured = said('restoring a dump', server.restore(file))
   if (server.fingerprint() !== before) throw new Error('The dump did not bring back what was')
   return measured
-}
-
-function emptyTable({ server, folder }: Bench): void {
-  rmSync(join(folder, '.rowback'), { recursive: true, force: true })
-  server.makeTable()
 }
 
 interface Versions {
@@ -161,12 +127,6 @@ async function measureVersions(bench: Bench): Promise<Versions> {
   return { changed, first: median(measured.slice(0, AROUND)), last: median(measured.slice(-AROUND)) }
 }
 
-function said(what: string, measurement: Measurement): Measurement {
-  const peak = measurement.peak === null ? '' : `, ${megabytes(measurement.peak)} MB`
-  console.error(`${what}: ${measurement.seconds.toFixed(2)} s${peak}`)
-  return measurement
-}
-
 function sectionOf(bench: Bench, work: Record<Work, Measurement>, versions: Versions): string {
   const nth = `version of ${versions.changed.toLocaleString('en')} changed rows`
   return `${describe(bench)}
@@ -191,28 +151,6 @@ Made by \`npm run bench -- mysql --large\`, in one round.
 ${memoryTable(bench, work)}`
 }
 
-function describe({ server, rows, bytes }: Bench): string {
-  const client = /\d+(\.\d+)+-MariaDB/.exec(execFileSync('mariadb', ['--version'], { encoding: 'utf8' }))?.[0]
-  const pool = Math.round(server.bufferPool() / 2 ** 20)
-  return `${rows.toLocaleString('en')} rows of 8 columns (${Math.round(bytes / 1e6)} MB of CSV), a table with a primary key and one secondary index.
-${server.product} with a buffer pool of ${pool} MiB, client ${client ?? 'unknown'}, Node.js ${process.versions.node}, ${availableParallelism()} cores.`
-}
-
-function compared(work: string, ours: Measurement, against: string, theirs: Measurement, goal: number): string {
-  const ratio = ours.seconds / theirs.seconds
-  const digits = goal < 0.1 ? 3 : 2
-  const cells = [
-    work,
-    ours.seconds.toFixed(2),
-    against,
-    theirs.seconds.toFixed(2),
-    ratio.toFixed(digits),
-    `≤ ${goal.toFixed(2)}`,
-    met(ratio <= goal)
-  ]
-  return `| ${cells.join(' | ')} |`
-}
-
 function memoryTable({ rows }: Bench, work: Record<RowbackWork, Measurement>): string {
   const line = (name: string, { seconds, peak }: Measurement) =>
     `| ${name} | ${seconds.toFixed(2)} | ${megabytes(peak!)} | < ${PEAK_GOAL} | ${met(megabytes(peak!) < PEAK_GOAL)} |`
@@ -222,12 +160,4 @@ ${line('first load', work.first)}
 ${line('second load', work.second)}
 ${line('rollback', work.rollback)}
 `
-}
-
-function megabytes(mebibytes: number): number {
-  return Math.round((mebibytes * 2 ** 20) / 1e6)
-}
-
-function met(yes: boolean): string {
-  return yes ? 'yes' : 'no'
 }

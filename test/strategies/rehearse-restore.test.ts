@@ -179,7 +179,7 @@ describe('on the command line', () => {
       const told = await place.run(['backup', 'verify', '--rehearse', ...target])
       expect([told.code, told.stderr]).toEqual([0, ''])
       expect(told.stdout).toMatch(
-        /^Backup 000\S*, the state of version 1, was restored into a scratch database, and every row is the same\.\n\ntable {2}rows {2}differing\ndogs {6}1 {10}0\n$/
+        /^No problem found \(hashes: 1 backup, 1 file of rows\)\.\nBackup 000\S*, the state of version 1, was restored into a scratch database, and every row is the same\.\n\ntable {2}rows {2}differing\ndogs {6}1 {10}0\n$/
       )
     } finally {
       await place.remove()
