@@ -84,6 +84,8 @@ export interface PastTable {
   written: string[]
   /** Rows in batches, in the order of the key where there is one. */
   rows: () => AsyncIterable<Row[]>
+  /** The same as whole canonical lines; null where they can only be had row by row. */
+  lines: (() => AsyncIterable<Buffer>) | null
 }
 
 /** A state of the tables that questions can be asked about. */
@@ -331,6 +333,8 @@ export interface Engine {
    * @param rows in the table's writable columns
    */
   fill(table: Table, rows: AsyncIterable<Row[]>): Promise<void>
+  /** The same for rows as whole canonical lines, which an engine may write without decoding them. */
+  fillLines(table: Table, lines: AsyncIterable<Buffer>): Promise<void>
   /**
    * Rows whose references lead nowhere, as sentences; empty when all is well.
    * @param standIns looked at in the place of the tables whose names they will bear

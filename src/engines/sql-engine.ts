@@ -4,7 +4,7 @@ import type { SchemaObject, SchemaObjects } from '../model/schema-object.ts'
 import type { Column, ColumnType, DefinedColumn, SeenValues, Table, TableDefinition } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
 import type { Row, Value } from '../model/value.ts'
-import { encodeRow } from '../model/value.ts'
+import { decodeRow, encodeRow } from '../model/value.ts'
 import type { DumpText } from './dump-text.ts'
 import type {
   Bookkeeping,
@@ -96,6 +96,10 @@ export abstract class SqlEngine implements Engine {
       })
       yield { bytes: Buffer.from(lines.join('')), ends }
     }
+  }
+
+  async fillLines(table: Table, lines: AsyncIterable<Buffer>): Promise<void> {
+    await this.fill(table, decodedLines(lines))
   }
 
   async countRows(table: string): Promise<number> {
@@ -387,4 +391,14 @@ function differs({ before, after }: RowChange): boolean {
   if (!before || !after) return true
   const text = encodeRow(after)
   return encodeRow(before) !== text || text.includes('\uFFFD')
+}
+
+async function* decodedLines(lines: AsyncIterable<Buffer>): AsyncIterable<Row[]> {
+  for await (const piece of lines) {
+    if (piece.length > 0)
+      yield piece
+        .toString('utf8', 0, piece.length - 1)
+        .split('\n')
+        .map(decodeRow)
+  }
 }

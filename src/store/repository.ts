@@ -141,6 +141,14 @@ export class Repository {
     return text === '' ? [] : text.slice(0, -1).split('\n')
   }
 
+  /**
+   * The rows of an object, as whole canonical lines in UTF-8.
+   * @throws RowbackError `backup.damaged`
+   */
+  bytes(object: string): Promise<Buffer> {
+    return this.#objects.get(object)
+  }
+
   /** The file of an object. */
   fileOf(object: string): string {
     return this.#objects.path(object)

@@ -1,4 +1,4 @@
-import type { Engine, PastTable, Tracking } from '../engines/engine.ts'
+import type { Engine, Lines, PastTable, Tracking } from '../engines/engine.ts'
 import { WHOLE_TABLE } from '../engines/engine.ts'
 import type { Collations } from '../model/key.ts'
 import type { SchemaObjects } from '../model/schema-object.ts'
@@ -103,17 +103,23 @@ export class StateReader {
     if (place.kind === 'tracked') {
       const { ddl } = place.tracked
       const rows = () => this.#engine.readState(table, place.tracking, this.#at)
-      return { name, columns: table.columns, key: table.key, ddl, written, rows }
+      return { name, columns: table.columns, key: table.key, ddl, written, rows, lines: null }
     }
     const rows = () => withoutFirst(table.hiddenOrder, this.#engine.readRows(table, WHOLE_TABLE))
-    return { name, columns: table.columns, key: table.key, ddl: table.ddl, written, rows }
+    const lines = table.hiddenOrder ? null : () => bytesOf(this.#engine.readLines(table, WHOLE_TABLE))
+    return { name, columns: table.columns, key: table.key, ddl: table.ddl, written, rows, lines }
   }
 
   #storedTable(stored: TableManifest): StateTable {
     const { name, key, ddl, hiddenOrder } = stored
     const written = hiddenOrder ? stored.columns.slice(1) : stored.columns
     const rows = () => withoutFirst(hiddenOrder, this.#readChunks(stored))
-    return { name, columns: columnsFromJson(stored.definition), key, ddl, written, rows }
+    const lines = hiddenOrder ? null : () => this.#chunkBytes(stored)
+    return { name, columns: columnsFromJson(stored.definition), key, ddl, written, rows, lines }
+  }
+
+  async *#chunkBytes(stored: TableManifest): AsyncIterable<Buffer> {
+    for (const chunk of stored.chunks) yield (this.#repository as Repository).bytes(chunk.object)
   }
 
   async *#readChunks(stored: TableManifest): AsyncIterable<Row[]> {
@@ -129,6 +135,11 @@ export class StateReader {
     if (!shape) return { kind: 'none' }
     return { kind: 'tracked', tracked, table: shape, tracking: { history: tracked.history, live: table !== undefined } }
   }
+}
+
+/** What the lines of batches are made of. */
+export async function* bytesOf(batches: AsyncIterable<Lines>): AsyncIterable<Buffer> {
+  for await (const { bytes } of batches) yield bytes
 }
 
 /** Rows without the hidden order column, where there is one. */

@@ -37,6 +37,7 @@ import { decodeRows } from './decode.ts'
 import { MysqlDumpText } from './dump-text.ts'
 import { isRepeated, translate } from './errors.ts'
 import { findViolations, withStandIns } from './foreign-keys.ts'
+import { loadLines } from './line-loader.ts'
 import { explainedOfPast, PastTables } from './past-tables.ts'
 import type { Product } from './product.ts'
 import { PRODUCT_VARIABLES, readProduct } from './product.ts'
@@ -591,6 +592,11 @@ export class MysqlEngine extends SqlEngine {
     this.#hasWritten = true
     const history = tracking && this.historyOf(tracking)
     await this.#translated(() => applyChanges(this.#statements(), table, changes, version, history))
+  }
+
+  override async fillLines(table: Table, lines: AsyncIterable<Buffer>): Promise<void> {
+    this.#hasWritten = true
+    await this.#translated(() => loadLines(this.#statements(), table, lines))
   }
 
   async fill(table: Table, rows: AsyncIterable<Row[]>): Promise<void> {
