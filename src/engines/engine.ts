@@ -329,6 +329,12 @@ export interface Engine {
     tracking: Tracking | null
   ): Promise<void>
   /**
+   * Makes a table by its own statement, to be filled.
+   * @returns makes what was left out because it costs less on a full table, to be called outside a transaction
+   * @throws RowbackError `restore.mismatch`, from what is returned, when the table did not become what it was to be
+   */
+  makeToFill(name: string, statement: string): Promise<() => Promise<void>>
+  /**
    * Writes rows exactly as they are into a table that has neither rows nor triggers, inside a transaction.
    * @param rows in the table's writable columns
    */

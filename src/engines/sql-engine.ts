@@ -98,6 +98,11 @@ export abstract class SqlEngine implements Engine {
     }
   }
 
+  async makeToFill(_name: string, statement: string): Promise<() => Promise<void>> {
+    await this.run(statement)
+    return async () => {}
+  }
+
   async fillLines(table: Table, lines: AsyncIterable<Buffer>): Promise<void> {
     await this.fill(table, decodedLines(lines))
   }

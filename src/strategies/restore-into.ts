@@ -100,6 +100,8 @@ class Restoration {
   readonly #going: Going[] = []
   readonly #made: string[] = []
   readonly #sequences: string[] = []
+  /** Make what was left out of tables until they are full. */
+  readonly #later: (() => Promise<void>)[] = []
   #objects: SchemaObject[] = []
   #tables: Table[] = []
   readonly #notes: string[] = []
@@ -128,6 +130,7 @@ class Restoration {
         await this.#makeTables()
         await this.#fillTables()
       })
+      for (const finish of this.#later) await finish()
       await this.#prove()
       await this.#makeWhatFollows()
       return this.#restored()
@@ -157,7 +160,7 @@ class Restoration {
     for (const name of this.#names) {
       const state = await this.#state(name)
       if (this.#request.from === this.#target.name) {
-        await this.#target.run(state.ddl[0] as string)
+        this.#later.push(await this.#target.makeToFill(name, state.ddl[0] as string))
         this.#going.push({ state, mapped: null, digest: state.lines ? new LinesDigest() : new RowsDigest() })
       } else {
         const mapped = await mapTable(state, this.#target)

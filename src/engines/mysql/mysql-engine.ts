@@ -37,6 +37,7 @@ import { decodeRows } from './decode.ts'
 import { MysqlDumpText } from './dump-text.ts'
 import { isRepeated, translate } from './errors.ts'
 import { findViolations, withStandIns } from './foreign-keys.ts'
+import { laterIndexes, otherDefinition } from './later-indexes.ts'
 import { loadLines } from './line-loader.ts'
 import { explainedOfPast, PastTables } from './past-tables.ts'
 import type { Product } from './product.ts'
@@ -592,6 +593,31 @@ export class MysqlEngine extends SqlEngine {
     this.#hasWritten = true
     const history = tracking && this.historyOf(tracking)
     await this.#translated(() => applyChanges(this.#statements(), table, changes, version, history))
+  }
+
+  /** An index that is sorted as a whole costs a fraction of one that grows row by row. */
+  override async makeToFill(name: string, statement: string): Promise<() => Promise<void>> {
+    await this.run(statement)
+    const { drop, add } = laterIndexes(statement)
+    if (drop.length === 0) return async () => {}
+    const shown = () => this.#shown(name)
+    const before = await shown()
+    try {
+      await this.#execute(`ALTER TABLE ${quote(name)} ${drop.join(', ')}`)
+    } catch (error) {
+      // Something needs one of them, as a counter does; all of them are still there.
+      if (error instanceof RowbackError && (await shown()) === before) return async () => {}
+      throw error
+    }
+    return async () => {
+      await this.#execute(`ALTER TABLE ${quote(name)} ${add.join(', ')}`)
+      if ((await shown()) !== before) throw otherDefinition(name)
+    }
+  }
+
+  async #shown(table: string): Promise<string> {
+    const [row] = await this.#read(`SHOW CREATE TABLE ${quote(table)}`)
+    return createText(row?.[1]).replace(/^(\) .*?)AUTO_INCREMENT=\d+ ?/m, '$1')
   }
 
   override async fillLines(table: Table, lines: AsyncIterable<Buffer>): Promise<void> {
