@@ -119,7 +119,7 @@ const DETAILS = new Map<number | string, Detail>([
     {
       code: 'target.denied',
       message: 'The server refused this user or password.',
-      hint: 'Check the user and password in the target URL, or set ROWBACK_PASSWORD.'
+      hint: 'Check the user and password in the target URL, or set ROWBACK_PASSWORD. A server that wants TLS may answer like this, too: add ?ssl=true'
     }
   ],
   [
