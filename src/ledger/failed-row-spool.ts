@@ -33,14 +33,20 @@ export class FailedRowSpool {
     this.#recent = []
   }
 
-  /** All rows in the order in which they failed; may be read more than once. */
+  /** All rows, in the order of their lines; where there are very many, in the order in which they failed. */
   async *rows(): AsyncIterable<FailedRow> {
-    if (this.#folder !== null) {
+    if (this.#folder === null) this.#recent.sort((a, b) => this.#rank(a) - this.#rank(b) || lineOf(a) - lineOf(b))
+    else {
       for await (const line of createInterface({ input: createReadStream(this.#file), crlfDelay: 0 })) {
         yield JSON.parse(line) as FailedRow
       }
     }
     yield* this.#recent
+  }
+
+  /** Tables stay in the order in which they were loaded. */
+  #rank({ table }: FailedRow): number {
+    return [...this.#counts.keys()].indexOf(table)
   }
 
   close(): void {
@@ -50,4 +56,9 @@ export class FailedRowSpool {
   get #file(): string {
     return join(this.#folder ?? '', 'failed.ndjson')
   }
+}
+
+/** Rows that only the table has come last. */
+function lineOf({ line }: FailedRow): number {
+  return line ?? Number.MAX_SAFE_INTEGER
 }
