@@ -4,7 +4,7 @@ import type { SchemaObject, SchemaObjects } from '../model/schema-object.ts'
 import type { Column, ColumnType, DefinedColumn, SeenValues, Table, TableDefinition } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
 import type { Row, Value } from '../model/value.ts'
-import { decodeRow, encodeRow } from '../model/value.ts'
+import { decodeLines, encodeRow } from '../model/value.ts'
 import type { DumpText } from './dump-text.ts'
 import type {
   Bookkeeping,

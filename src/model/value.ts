@@ -56,6 +56,16 @@ export function decodeRow(line: string): Row {
   return cells.map(decodeValue)
 }
 
+/** The rows of whole canonical lines in UTF-8, each with its line feed. */
+export function decodeLines(lines: Buffer): Row[] {
+  return lines.length === 0
+    ? []
+    : lines
+        .toString('utf8', 0, lines.length - 1)
+        .split('\n')
+        .map(decodeRow)
+}
+
 function decodeValue(cell: unknown): Value {
   if (cell === null || typeof cell === 'string') return cell
   if (typeof cell === 'number') return Number.isInteger(cell) ? BigInt(cell) : cell

@@ -5,7 +5,7 @@ import type { SchemaObjects } from '../model/schema-object.ts'
 import type { Table } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
-import { decodeRow } from '../model/value.ts'
+import { decodeLines } from '../model/value.ts'
 import type { TrackedTable } from '../model/version.ts'
 import type { Manifest, TableManifest } from '../store/manifest.ts'
 import { columnsFromJson } from '../store/manifest.ts'
@@ -123,9 +123,7 @@ export class StateReader {
   }
 
   async *#readChunks(stored: TableManifest): AsyncIterable<Row[]> {
-    for (const chunk of stored.chunks) {
-      yield (await (this.#repository as Repository).lines(chunk.object)).map(decodeRow)
-    }
+    for await (const lines of this.#chunkBytes(stored)) yield decodeLines(lines)
   }
 
   async #findTracked(tracked: TrackedTable): Promise<Place> {

@@ -1,7 +1,7 @@
 import type { Table } from '../../model/table.ts'
 import { writableColumns } from '../../model/table.ts'
 import type { Row } from '../../model/value.ts'
-import { decodeRow } from '../../model/value.ts'
+import { decodeLines, decodeRow } from '../../model/value.ts'
 import { insertRows } from './change-writer.ts'
 import type { MysqlColumn } from './columns.ts'
 import { isLoadable, LoadText, loadStatement } from './load-text.ts'
