@@ -399,11 +399,5 @@ function differs({ before, after }: RowChange): boolean {
 }
 
 async function* decodedLines(lines: AsyncIterable<Buffer>): AsyncIterable<Row[]> {
-  for await (const piece of lines) {
-    if (piece.length > 0)
-      yield piece
-        .toString('utf8', 0, piece.length - 1)
-        .split('\n')
-        .map(decodeRow)
-  }
+  for await (const piece of lines) yield decodeLines(piece)
 }

@@ -43,13 +43,7 @@ export async function loadLines(statements: Statements, table: Table, lines: Asy
 }
 
 async function* decoded(lines: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncIterable<Row[]> {
-  for await (const piece of lines) {
-    if (piece.length > 0)
-      yield piece
-        .toString('utf8', 0, piece.length - 1)
-        .split('\n')
-        .map(decodeRow)
-  }
+  for await (const piece of lines) yield decodeLines(piece)
 }
 
 class Segment {
