@@ -56,9 +56,10 @@ export class Repository {
 
   /**
    * Opens the folder without making anything; where it is missing, so are its backups.
+   * @param database null where the database cannot be asked who it is: then the repository may be of any
    * @throws RowbackError as {@link Repository.open} does
    */
-  static async openForReading(root: string, database: string, wait: number = PATIENCE_MS): Promise<Repository> {
+  static async openForReading(root: string, database: string | null, wait: number = PATIENCE_MS): Promise<Repository> {
     const repository = new Repository(resolve(root))
     if (!existsSync(join(repository.root, FORMAT_FILE))) return repository
     await repository.#assertServes(database)
@@ -99,7 +100,7 @@ export class Repository {
     if (existsSync(join(resolve(root), FORMAT_FILE))) throw otherDatabase(root)
   }
 
-  async #assertServes(database: string): Promise<void> {
+  async #assertServes(database: string | null): Promise<void> {
     const format = await readJson(join(this.root, FORMAT_FILE), formatSchema)
     if (format.format > FORMAT) {
       throw usageError(
@@ -108,7 +109,7 @@ export class Repository {
         'Install the newer rowback: npm install -g rowback@latest'
       )
     }
-    if (format.database !== database) throw otherDatabase(this.root)
+    if (database !== null && format.database !== database) throw otherDatabase(this.root)
   }
 
   async #initialise(path: string, database: string): Promise<void> {

@@ -86,7 +86,14 @@ async function forge(table: string, change: (lines: string[]) => string[], rows?
 describe('backup verify', () => {
   test('finds nothing in sound backups, at any level', async () => {
     for (const level of VERIFY_LEVELS) {
-      expect(await verify(level)).toEqual({ level, backups: 3, objects: level === 'manifests' ? 0 : 7, problems: [] })
+      expect(await verify(level)).toEqual({
+        level,
+        backups: 3,
+        objects: level === 'manifests' ? 0 : 7,
+        problems: [],
+        rehearsal: null,
+        notes: []
+      })
     }
     expect(await verify('rows', 0)).toMatchObject({ backups: 1, problems: [] })
     await expect(verify('rows', 3)).rejects.toMatchObject({ code: 'backup.missing', exit: 7 })
