@@ -2,12 +2,14 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import type { Config, ConfigOverrides } from './config.ts'
 import { loadConfig } from './config.ts'
+import type { Engine } from './engines/engine.ts'
 import { openEngine } from './engines/registry.ts'
 import { RowbackError, usageError } from './errors.ts'
 import { Ledger } from './ledger/ledger.ts'
 import type { OnProgress } from './migrate/write-table.ts'
 import type { FailedRow } from './model/failed-row.ts'
 import { checkout } from './operations/checkout.ts'
+import type { OpenedTarget } from './operations/context.ts'
 import { Context } from './operations/context.ts'
 import { diff } from './operations/diff.ts'
 import { log } from './operations/log.ts'
@@ -40,16 +42,55 @@ export interface OpenOptions extends ConfigOverrides {
  */
 export async function open(options: OpenOptions = {}): Promise<Rowback> {
   const config = loadConfig(options)
+  return rowbackOf(await openTarget(config), config, options)
+}
+
+/**
+ * Opens a database for one operation. Where that works without the database, one that cannot be opened is no error before it
+ * is asked for.
+ * @throws RowbackError as {@link open} does
+ */
+export async function openFor(operation: Operation, options: OpenOptions): Promise<Rowback> {
+  if (!operation.worksWithoutDatabase) return open(options)
+  const config = loadConfig(options)
+  return rowbackOf(await openThere(config).catch(asLost), config, options)
+}
+
+function rowbackOf(target: OpenedTarget, config: Config, { onProgress = () => {}, signal }: OpenOptions): Rowback {
+  return new Rowback(new Context(target, config, onProgress, openEngine, signal))
+}
+
+async function openTarget(config: Config): Promise<{ engine: Engine; ledger: Ledger }> {
   const engine = await openEngine(config.target)
   try {
-    const ledger = await Ledger.open(engine, TOOL_VERSION)
-    return new Rowback(
-      new Context(engine, ledger, config, options.onProgress ?? (() => {}), openEngine, options.signal)
-    )
+    return { engine, ledger: await Ledger.open(engine, TOOL_VERSION) }
   } catch (error) {
     await engine.close()
     throw error
   }
+}
+
+/** @throws RowbackError `target.missing` also for a database that opening would make */
+async function openThere(config: Config): Promise<OpenedTarget> {
+  const target = await openTarget(config)
+  if (!target.engine.isNew || target.ledger.exists) return target
+  await target.engine.close()
+  throw missing(config, target.engine)
+}
+
+function asLost(error: unknown): RowbackError {
+  if (error instanceof RowbackError) return error
+  throw error
+}
+
+function missing(config: Config, engine: Engine): RowbackError {
+  return new RowbackError({
+    code: 'target.missing',
+    message: config.targetIsDefault
+      ? 'There is no rowback.db here, and no target was named.'
+      : `There is no database ${engine.database}.`,
+    hint: 'Name one with --target URL, or load a first file: rowback migrate FILE -m "..."'
+  })
 }
 
 type Input<O> = O extends Operation<infer I, unknown> ? z.input<I> : never
@@ -72,7 +113,7 @@ export class Rowback {
    * @throws RowbackError `input.invalid` for input that does not fit, and what the operation throws
    */
   async run<I extends z.ZodObject, O>(operation: Operation<I, O>, input: unknown): Promise<O> {
-    if (this.#context.engine.isNew && !operation.makesDatabase && !this.#context.ledger.exists) throw this.#missing()
+    this.#assertThere(operation)
     const parsed = operation.input.safeParse(input)
     if (!parsed.success) {
       throw usageError('input.invalid', z.prettifyError(parsed.error), `See: rowback ${operation.name} --help`)
@@ -85,14 +126,10 @@ export class Rowback {
     }
   }
 
-  #missing(): RowbackError {
-    return new RowbackError({
-      code: 'target.missing',
-      message: this.config.targetIsDefault
-        ? 'There is no rowback.db here, and no target was named.'
-        : `There is no database ${this.#context.engine.database}.`,
-      hint: 'Name one with --target URL, or load a first file: rowback migrate FILE -m "..."'
-    })
+  #assertThere(operation: Pick<Operation, 'makesDatabase' | 'worksWithoutDatabase'>): void {
+    if (operation.makesDatabase || (operation.worksWithoutDatabase && this.#context.lost)) return
+    const { engine, ledger } = this.#context
+    if (engine.isNew && !ledger.exists) throw missing(this.config, engine)
   }
 
   /** Loads a file into a table, as a new version. */
@@ -147,7 +184,7 @@ export class Rowback {
   }
 
   async close(): Promise<void> {
-    await this.#context.engine.close()
+    if (!this.#context.lost) await this.#context.engine.close()
   }
 }
 

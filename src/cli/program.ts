@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { ExitCode } from '../errors.ts'
 import { catalog } from '../operations/catalog.ts'
 import type { Operation } from '../operations/operation.ts'
-import { open, TOOL_VERSION } from '../rowback.ts'
+import { openFor, TOOL_VERSION } from '../rowback.ts'
 import { addInputs, inputOf } from './options.ts'
 import { Progress } from './progress.ts'
 import type { Renderer } from './render.ts'
@@ -109,7 +109,7 @@ async function runOperation(
 ): Promise<ExitCode> {
   const progress = new Progress(renderer.showsProgress)
   const author = typeof flags.author === 'string' ? flags.author : undefined
-  const rowback = await open({
+  const rowback = await openFor(operation, {
     target: flags.target,
     repository: flags.repository,
     author,

@@ -43,7 +43,7 @@ export async function bindTable(
 ): Promise<BoundTable> {
   const name = request.table ?? tableNameFor(source.name)
   const table = findTable(tables, name)
-  if (!table && (await engine.unsupportedTables()).includes(name)) throw unsupportedTable(name)
+  if (!table && (await engine.relations()).includes(name)) throw unsupportedTable(name)
   if (!table && !request.create) throw missingTable(name, tables)
   return table ? bindExisting(table, request, source) : bindNew(engine, name, request, source)
 }

@@ -10,5 +10,6 @@ export const checkout = operation({
   positional: ['version'],
   input: writeStateInput,
   makesDatabase: false,
+  worksWithoutDatabase: true,
   run: (context, input): Promise<WrittenState> => writeState(context, input)
 })

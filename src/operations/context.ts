@@ -1,26 +1,27 @@
 import type { Config } from '../config.ts'
 import type { Engine } from '../engines/engine.ts'
-import { RowbackError } from '../errors.ts'
+import { ExitCode, RowbackError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { OnProgress } from '../migrate/write-table.ts'
 import { Repository } from '../store/repository.ts'
 import type { LiveState, Session } from '../strategies/session.ts'
 import { readLiveState } from '../strategies/session.ts'
 
+/** The target when it was opened; or what kept it from that. */
+export type OpenedTarget = { engine: Engine; ledger: Ledger } | RowbackError
+
 /** What an operation works with; made by whoever opened the target. */
 export class Context {
-  readonly engine: Engine
-  readonly ledger: Ledger
+  readonly #target: OpenedTarget
   readonly config: Config
   readonly onProgress: OnProgress
   readonly signal: AbortSignal | undefined
-  readonly #opened: Repository[] = []
+  readonly #repositories: Repository[] = []
   /** Opens another database by its URL; whoever asks closes it. */
   readonly openOther: (url: string) => Promise<Engine>
 
   constructor(
-    engine: Engine,
-    ledger: Ledger,
+    target: OpenedTarget,
     config: Config,
     onProgress: OnProgress,
     openOther: (url: string) => Promise<Engine>,
@@ -28,10 +29,39 @@ export class Context {
   ) {
     this.signal = signal
     this.openOther = openOther
-    this.engine = engine
-    this.ledger = ledger
+    this.#target = target
     this.config = config
     this.onProgress = onProgress
+  }
+
+  /** @throws RowbackError what kept the target from being opened */
+  get engine(): Engine {
+    return this.#opened().engine
+  }
+
+  /** @throws RowbackError what kept the target from being opened */
+  get ledger(): Ledger {
+    return this.#opened().ledger
+  }
+
+  /** What kept the target from being opened; null where nothing did. */
+  get lost(): RowbackError | null {
+    return this.#target instanceof RowbackError ? this.#target : null
+  }
+
+  #opened(): Exclude<OpenedTarget, RowbackError> {
+    if (this.#target instanceof RowbackError) throw this.#target
+    return this.#target
+  }
+
+  /**
+   * Why there is no ledger to ask, as a sentence; null where there is one.
+   * @throws RowbackError (exit code 4) where it can be asked later
+   */
+  whyNoLedger(): string | null {
+    if (this.lost?.exit === ExitCode.locked) throw this.lost
+    if (this.lost) return this.lost.message
+    return this.ledger.exists ? null : `${this.engine.database} has no versions.`
   }
 
   /** Everything that making a version takes; control tables and repository are made on first use. */
@@ -49,6 +79,11 @@ export class Context {
     return this.#closedLater(await Repository.openForReading(this.config.repository, identity))
   }
 
+  /** The repository for reading, without the database that knows whether it is its own; empty where the folder is none. */
+  async repositoryByItself(): Promise<Repository> {
+    return this.#closedLater(await Repository.openForReading(this.config.repository, null))
+  }
+
   /**
    * The repository for this process alone; null where nothing was migrated yet.
    * @param wait in milliseconds
@@ -60,18 +95,18 @@ export class Context {
   }
 
   #closedLater(repository: Repository): Repository {
-    this.#opened.push(repository)
+    this.#repositories.push(repository)
     return repository
   }
 
   /** The same, for one operation, which closes the repositories that it opened when it ends. */
   forOne(): Context {
-    return new Context(this.engine, this.ledger, this.config, this.onProgress, this.openOther, this.signal)
+    return new Context(this.#target, this.config, this.onProgress, this.openOther, this.signal)
   }
 
   /** Gives the locks of the repositories back. */
   release(): void {
-    for (const repository of this.#opened.splice(0)) repository.close()
+    for (const repository of this.#repositories.splice(0)) repository.close()
   }
 
   liveState(): Promise<LiveState> {

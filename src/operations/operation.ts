@@ -23,6 +23,8 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O = unknown> {
   input: I
   /** Whether it makes sense on a database that is not there yet. */
   makesDatabase: boolean
+  /** Whether a target that cannot be opened is no error before the operation asks for it. */
+  worksWithoutDatabase?: boolean
   run(context: Context, input: z.output<I>): Promise<O>
   /** What the process answers when it is done. */
   exitCode?(output: O): ExitCode

@@ -1,14 +1,17 @@
 import { z } from 'zod'
-import type { Restored } from '../strategies/restore-into.ts'
+import type { Restored, RestoreRequest } from '../strategies/restore-into.ts'
 import { restoreInto } from '../strategies/restore-into.ts'
 import { StateReader } from '../strategies/state-reader.ts'
 import type { Context } from './context.ts'
 import { names, text, versionReference } from './inputs.ts'
+import { ledgerNeeded } from './lost-database.ts'
 
 /** A state that was written into another database. */
 export interface WrittenState extends Restored {
   /** The version that left it. */
   from: number
+  /** Its name, where a backup was asked for and not a version. */
+  backup?: string
   /** The database that it is in. */
   to: string
 }
@@ -20,30 +23,48 @@ export const writeStateInput = z.object({
   table: names('only these tables', 'TABLE[,TABLE]').optional()
 })
 
+export type WriteStateInput = z.output<typeof writeStateInput>
+
 export const WRITE_STATE_DETAILS = `The database has none of these tables yet; a SQLite file is made. What is written is read back and compared; on any error nothing of it stays. In a database of the same kind the tables are what they were. In one of another kind (MySQL, SQLite) every value is the same, and notes say what else is not: types, defaults, indexes, foreign keys.`
 
 /** Writes the state that a version left into another database. */
-export async function writeState(context: Context, input: z.output<typeof writeStateInput>): Promise<WrittenState> {
-  const from = await context.versionNumberOrTime(input.version)
+export async function writeState(context: Context, input: WriteStateInput): Promise<WrittenState> {
+  const from = await versionNumber(context, input.version)
   const repository = await context.repository()
-  const target = await context.openOther(urlOf(input.to))
-  try {
-    return await context.engine.readTransaction(async () => {
+  return writeInto(context, input, (write, to) =>
+    context.engine.readTransaction(async () => {
       const reader = await StateReader.open(context.engine, await context.liveState(), repository, from)
-      const restored = await restoreInto(
-        {
-          reader,
-          from: context.engine.name,
-          state: `version ${from}`,
-          tables: input.table ?? null,
-          events: true,
-          signal: context.signal
-        },
-        target
-      )
+      const restored = await write({ reader, from: context.engine.name, state: `version ${from}` })
       const notes = input.table ? restored.notes : [...(await leftOut(context)), ...restored.notes]
-      return { from, to: target.database, tables: restored.tables, notes }
+      return { from, to, tables: restored.tables, notes }
     })
+  )
+}
+
+async function versionNumber(context: Context, reference: string): Promise<number> {
+  try {
+    return await context.versionNumberOrTime(reference)
+  } catch (error) {
+    if (!context.lost && context.ledger.exists) throw error
+    throw await ledgerNeeded(context, error, 'Which backup holds a version, only the ledger in its database knows.')
+  }
+}
+
+type Write = (source: Pick<RestoreRequest, 'reader' | 'from' | 'state'>) => Promise<Restored>
+
+/**
+ * Opens the database to write into, and closes it again.
+ * @param work is handed what writes a state there, and the database's name
+ */
+export async function writeInto<T>(
+  context: Context,
+  input: WriteStateInput,
+  work: (write: Write, to: string) => Promise<T>
+): Promise<T> {
+  const target = await context.openOther(urlOf(input.to))
+  const asked = { tables: input.table ?? null, events: true, signal: context.signal }
+  try {
+    return await work((source) => restoreInto({ ...source, ...asked }, target), target.database)
   } finally {
     await target.close()
   }

@@ -46,7 +46,7 @@ export class Repository {
   static async open(root: string, database: string, wait: number = PATIENCE_MS): Promise<Repository> {
     const repository = new Repository(resolve(root))
     const path = join(repository.root, FORMAT_FILE)
-    if (existsSync(path)) await repository.#assertServes(database)
+    if (repository.#isThere()) await repository.#assertServes(database)
     repository.#lock = await RepositoryLock.share(repository.root, wait, true)
     return repository.#closedOnError(async () => {
       if (!existsSync(path)) await repository.#initialise(path, database)
@@ -56,11 +56,12 @@ export class Repository {
 
   /**
    * Opens the folder without making anything; where it is missing, so are its backups.
+   * @param database null where the database cannot be asked who it is: then the repository may be of any
    * @throws RowbackError as {@link Repository.open} does
    */
-  static async openForReading(root: string, database: string, wait: number = PATIENCE_MS): Promise<Repository> {
+  static async openForReading(root: string, database: string | null, wait: number = PATIENCE_MS): Promise<Repository> {
     const repository = new Repository(resolve(root))
-    if (!existsSync(join(repository.root, FORMAT_FILE))) return repository
+    if (!repository.#isThere()) return repository
     await repository.#assertServes(database)
     repository.#lock = await RepositoryLock.share(repository.root, wait, false)
     return repository
@@ -72,7 +73,7 @@ export class Repository {
    */
   static async openAlone(root: string, database: string, wait: number): Promise<Repository> {
     const repository = new Repository(resolve(root))
-    if (!existsSync(join(repository.root, FORMAT_FILE))) return repository
+    if (!repository.#isThere()) return repository
     await repository.#assertServes(database)
     repository.#lock = await RepositoryLock.take(repository.root, 'exclusive', wait)
     return repository
@@ -99,7 +100,15 @@ export class Repository {
     if (existsSync(join(resolve(root), FORMAT_FILE))) throw otherDatabase(root)
   }
 
-  async #assertServes(database: string): Promise<void> {
+  /** @throws RowbackError `backup.damaged` when there are backups and nothing says whose they are */
+  #isThere(): boolean {
+    const path = join(this.root, FORMAT_FILE)
+    if (existsSync(path)) return true
+    if (existsSync(join(this.root, 'manifests'))) throw damaged(path, 'is missing, and there are backups beside it')
+    return false
+  }
+
+  async #assertServes(database: string | null): Promise<void> {
     const format = await readJson(join(this.root, FORMAT_FILE), formatSchema)
     if (format.format > FORMAT) {
       throw usageError(
@@ -108,7 +117,7 @@ export class Repository {
         'Install the newer rowback: npm install -g rowback@latest'
       )
     }
-    if (format.database !== database) throw otherDatabase(this.root)
+    if (database !== null && format.database !== database) throw otherDatabase(this.root)
   }
 
   async #initialise(path: string, database: string): Promise<void> {

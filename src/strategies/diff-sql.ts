@@ -7,9 +7,9 @@ import type { Column } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
 import { sameValue } from '../model/value.ts'
 import type { Repository } from '../store/repository.ts'
+import type { StateTable } from './backup-reader.ts'
 import type { TableChanges } from './changes.ts'
 import type { LiveState } from './session.ts'
-import type { StateTable } from './state-reader.ts'
 import { StateReader } from './state-reader.ts'
 
 /** Stands for bytes that are no text, where a row cannot be read exactly. */

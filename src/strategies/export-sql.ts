@@ -4,8 +4,9 @@ import type { Engine } from '../engines/engine.ts'
 import { RowbackError } from '../errors.ts'
 import type { SchemaObject } from '../model/schema-object.ts'
 import type { Row } from '../model/value.ts'
+import type { StateTable } from './backup-reader.ts'
 import type { LiveState } from './session.ts'
-import type { StateReader, StateTable } from './state-reader.ts'
+import type { StateReader } from './state-reader.ts'
 
 const COUNTS = /\bAUTO_?INCREMENT\b/i
 

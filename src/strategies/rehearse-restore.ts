@@ -3,6 +3,8 @@ import { ExitCode, RowbackError } from '../errors.ts'
 import { compareRows, digestOf } from '../model/rows-digest.ts'
 import type { Manifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
+import type { ReadableState } from './backup-reader.ts'
+import { BackupReader } from './backup-reader.ts'
 import { headOf } from './lifetimes.ts'
 import { restoreInto } from './restore-into.ts'
 import type { LiveState } from './session.ts'
@@ -37,7 +39,7 @@ export async function rehearseRestore(
   if (version === null && backup === null) throw noBackup()
   const at = backup?.manifest.state ?? (version as number)
   const reader = backup
-    ? StateReader.ofBackup(engine, live, repository as Repository, backup.manifest)
+    ? new BackupReader(repository as Repository, backup.manifest)
     : await StateReader.open(engine, live, repository, at)
   const differing = new Map<string, number>()
   const scratch = await engine.openScratch()
@@ -74,10 +76,10 @@ async function backupOf(
   return backups.findLast(({ manifest }) => version === null || manifest.state === version) ?? null
 }
 
-async function changesSince(stored: StateReader, now: StateReader): Promise<Rehearsal['changedSince']> {
+async function changesSince(stored: ReadableState, now: ReadableState): Promise<Rehearsal['changedSince']> {
   const changed: Rehearsal['changedSince'] = []
   for (const name of new Set([...stored.names(), ...now.names()])) {
-    const rowsOf = async (reader: StateReader) => (await reader.table(name))?.rows ?? nothing
+    const rowsOf = async (reader: ReadableState) => (await reader.table(name))?.rows ?? nothing
     const [before, after] = [await rowsOf(stored), await rowsOf(now)]
     if ((await digestOf(before())).equals(await digestOf(after()))) continue
     changed.push({ table: name, differing: (await compareRows(before(), after())).differing })

@@ -8,19 +8,18 @@ import type { SchemaObject } from '../model/schema-object.ts'
 import type { Table } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
+import type { ReadableState, StateTable } from './backup-reader.ts'
+import { withoutFirst } from './backup-reader.ts'
 import type { MappedTable } from './map-table.ts'
 import { changedTypes, mapTable, rowMapper } from './map-table.ts'
 import { restoreSchemaObjects } from './schema-objects.ts'
-import type { StateReader, StateTable } from './state-reader.ts'
-import { withoutFirst } from './state-reader.ts'
 
 const TRANSACTION = { wait: 5000, foreignKeys: false }
 const NAMED_VIOLATIONS = 3
 
 export interface RestoreRequest {
-  /** The state, read from the database that it is of. */
-  reader: StateReader
-  /** The name of the engine that it is read from. */
+  reader: ReadableState
+  /** The name of the engine that it is of. */
   from: string
   /** In words, for messages: `version 3`. */
   state: string

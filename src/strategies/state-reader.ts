@@ -1,15 +1,14 @@
-import type { Engine, Lines, PastTable, Tracking } from '../engines/engine.ts'
+import type { Engine, Lines, Tracking } from '../engines/engine.ts'
 import { WHOLE_TABLE } from '../engines/engine.ts'
 import type { Collations } from '../model/key.ts'
 import type { SchemaObjects } from '../model/schema-object.ts'
 import type { Table } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
-import type { Row } from '../model/value.ts'
-import { decodeLines } from '../model/value.ts'
 import type { TrackedTable } from '../model/version.ts'
-import type { Manifest, TableManifest } from '../store/manifest.ts'
-import { columnsFromJson } from '../store/manifest.ts'
+import type { TableManifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
+import type { ReadableState, StateTable } from './backup-reader.ts'
+import { storedTable, withoutFirst } from './backup-reader.ts'
 import { shapeFromHistory } from './history-shape.ts'
 import { storedAt, trackedAt } from './lifetimes.ts'
 import type { StoredState } from './recovery.ts'
@@ -23,11 +22,8 @@ export type Place =
   | { kind: 'stored'; stored: TableManifest }
   | { kind: 'tracked'; tracked: TrackedTable; table: Table; tracking: Tracking }
 
-/** A table as it was in one state, to be read whole. */
-export type StateTable = PastTable
-
 /** Finds each table as it was in one state: its history, a full backup, or the live rows. */
-export class StateReader {
+export class StateReader implements ReadableState {
   readonly #engine: Engine
   readonly #live: LiveState
   readonly #repository: Repository | null
@@ -65,11 +61,6 @@ export class StateReader {
     return new StateReader(engine, live, repository, at, tracked, stored, stored && storedAt(live.versions, stored, at))
   }
 
-  /** Reads what one full backup holds, whatever the versions since say. */
-  static ofBackup(engine: Engine, live: LiveState, repository: Repository, backup: Manifest): StateReader {
-    return new StateReader(engine, live, repository, backup.state, new Map(), backup, backup.tables)
-  }
-
   /** Views, routines and the like: those of the backup, else those that there are now, of which no history is kept. */
   async objects(): Promise<SchemaObjects> {
     if (this.#backup?.objects === undefined) return this.#engine.schemaObjects()
@@ -97,7 +88,7 @@ export class StateReader {
   async table(name: string): Promise<StateTable | undefined> {
     const place = await this.find(name)
     if (place.kind === 'none') return undefined
-    if (place.kind === 'stored') return this.#storedTable(place.stored)
+    if (place.kind === 'stored') return storedTable(this.#repository as Repository, place.stored)
     const { table } = place
     const written = writableColumns(table).map((column) => column.name)
     if (place.kind === 'tracked') {
@@ -108,22 +99,6 @@ export class StateReader {
     const rows = () => withoutFirst(table.hiddenOrder, this.#engine.readRows(table, WHOLE_TABLE))
     const lines = table.hiddenOrder ? null : () => bytesOf(this.#engine.readLines(table, WHOLE_TABLE))
     return { name, columns: table.columns, key: table.key, ddl: table.ddl, written, rows, lines }
-  }
-
-  #storedTable(stored: TableManifest): StateTable {
-    const { name, key, ddl, hiddenOrder } = stored
-    const written = hiddenOrder ? stored.columns.slice(1) : stored.columns
-    const rows = () => withoutFirst(hiddenOrder, this.#readChunks(stored))
-    const lines = hiddenOrder ? null : () => this.#chunkBytes(stored)
-    return { name, columns: columnsFromJson(stored.definition), key, ddl, written, rows, lines }
-  }
-
-  async *#chunkBytes(stored: TableManifest): AsyncIterable<Buffer> {
-    for (const chunk of stored.chunks) yield (this.#repository as Repository).bytes(chunk.object)
-  }
-
-  async *#readChunks(stored: TableManifest): AsyncIterable<Row[]> {
-    for await (const lines of this.#chunkBytes(stored)) yield decodeLines(lines)
   }
 
   async #findTracked(tracked: TrackedTable): Promise<Place> {
@@ -138,11 +113,6 @@ export class StateReader {
 /** What the lines of batches are made of. */
 export async function* bytesOf(batches: AsyncIterable<Lines>): AsyncIterable<Buffer> {
   for await (const { bytes } of batches) yield bytes
-}
-
-/** Rows without the hidden order column, where there is one. */
-export async function* withoutFirst(isHidden: boolean, batches: AsyncIterable<Row[]>): AsyncIterable<Row[]> {
-  for await (const rows of batches) yield isHidden ? rows.map((row) => row.slice(1)) : rows
 }
 
 /** Whether the rows of a place come with a hidden order column. */

@@ -276,3 +276,14 @@ describe('kill -9 of a backup', () => {
     console.log(`${killed} of ${ROUNDS} backups killed, ${whileWriting} while they wrote`)
   })
 })
+
+test('backups without the file that says whose they are are not taken for none', async () => {
+  await unlink(place.at('.rowback/format.json'))
+  for (const args of [
+    ['backup', 'verify'],
+    ['backup', 'create'],
+    ['rollback', '0']
+  ]) {
+    await fails(args, 7, /format\.json is missing/)
+  }
+})

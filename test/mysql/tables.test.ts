@@ -285,6 +285,18 @@ const tests = () => {
     await expect(bench.load([{ a: 1 }], { table: 't', strategy: 'incremental' })).rejects.toThrow(/no key/)
   })
 
+  test('a table with triggers and a sequence beside it', async () => {
+    await bench.sql(
+      'CREATE TABLE t (id INT PRIMARY KEY, note VARCHAR(9))',
+      "INSERT INTO t VALUES (1, 'a')",
+      'CREATE TABLE audit (id INT, note VARCHAR(9))',
+      'CREATE TRIGGER t_audit AFTER UPDATE ON t FOR EACH ROW INSERT INTO audit VALUES (NEW.id, NEW.note)'
+    )
+    await bench.accepts('CREATE SEQUENCE counter')
+    await bench.load([{ id: 1, note: 'b' }], { table: 't' })
+    expect(await bench.rows('SELECT id, note FROM audit')).toEqual([['1', 'b']])
+  })
+
   test('a table with a sequence beside it', async () => {
     await bench.sql('CREATE TABLE t (id INT PRIMARY KEY, note VARCHAR(9))', "INSERT INTO t VALUES (1, 'a')")
     await bench.accepts('CREATE SEQUENCE counter')

@@ -290,3 +290,16 @@ describe('rules', () => {
     expect([ranges([]), ranges([3]), ranges([0, 1, 2, 5, 7, 8])]).toEqual(['', '3', '0-2, 5, 7-8'])
   })
 })
+
+test('takes nothing away while what would stay is damaged', async () => {
+  await migrateTo(2)
+  const newest = (await list()).backups[0]?.backup as string
+  const { tables } = JSON.parse(await readFile(place.at(`.rowback/manifests/${newest}.json`), 'utf8'))
+  const [chunk] = tables.find((table: { name: string }) => table.name === 'big').chunks
+  await flipByte(place.at(`.rowback/objects/${chunk.object.slice(0, 2)}/${chunk.object}.zst`))
+  const before = await place.snapshot('.rowback')
+  await db.close()
+  db = await open({ target: `sqlite:${place.at('shop.db')}`, repository: place.at('.rowback'), author: 'tester' })
+  await expect(prune({ keepLast: 1, yes: true })).rejects.toMatchObject({ code: 'backup.damaged', exit: 7 })
+  expect(await place.snapshot('.rowback')).toEqual(before)
+})

@@ -91,7 +91,8 @@ describe('backup verify', () => {
         backups: 3,
         objects: level === 'manifests' ? 0 : 7,
         problems: [],
-        rehearsal: null
+        rehearsal: null,
+        notes: []
       })
     }
     expect(await verify('rows', 0)).toMatchObject({ backups: 1, problems: [] })

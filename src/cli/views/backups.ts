@@ -1,6 +1,6 @@
 import type { BackupJson } from '../../operations/backup/backup-json.ts'
 import type { ExportOutput } from '../../operations/backup/export.ts'
-import type { BackupListOutput, ListedBackup } from '../../operations/backup/list.ts'
+import type { BackupListOutput } from '../../operations/backup/list.ts'
 import type { BackupPruneOutput } from '../../operations/backup/prune.ts'
 import { ranges } from '../../operations/backup/prune.ts'
 import type { BackupVerifyOutput } from '../../operations/backup/verify.ts'
@@ -12,13 +12,14 @@ export function backupCreateView(backup: BackupJson, style: Style): string {
   return [textTable(style, HEAD, [cellsOf(backup)]), ...backup.notes.map((note) => style.yellow(note))].join('\n')
 }
 
-export function backupListView({ backups, disk }: BackupListOutput, style: Style): string {
+export function backupListView({ backups, disk, notes }: BackupListOutput, style: Style): string {
   if (backups.length === 0) return 'No backups yet. Take one with: rowback backup create'
   const trash = disk.trash > 0 ? `, ${bytesForPeople(disk.trash)} of it in the trash` : ''
   return [
     listTable(backups, style),
     '',
-    `${plural(backups.length, 'backup')}; the repository takes ${bytesForPeople(disk.total)} on disk${trash}.`
+    `${plural(backups.length, 'backup')}; the repository takes ${bytesForPeople(disk.total)} on disk${trash}.`,
+    ...notes.map((note) => style.yellow(style.command(note)))
   ].join('\n')
 }
 
@@ -30,7 +31,7 @@ export function backupExportView({ version, file, tables, rows, bytes, notes }: 
   ].join('\n')
 }
 
-function listTable(backups: ListedBackup[], style: Style): string {
+function listTable(backups: BackupListOutput['backups'], style: Style): string {
   return textTable(
     style,
     [...HEAD, 'needed by'],
@@ -54,7 +55,8 @@ function cellsOf(backup: BackupJson): (string | number)[] {
   ]
 }
 
-function neededBy({ neededBy: versions, tags }: ListedBackup): string {
+function neededBy({ neededBy: versions, tags }: BackupListOutput['backups'][number]): string {
+  if (versions === null) return 'not known'
   if (versions.length === 0) return 'none'
   return `version ${ranges(versions)}${tags.length > 0 ? ` (${tags.join(', ')})` : ''}`
 }
@@ -75,9 +77,10 @@ export function backupPruneView(output: BackupPruneOutput, style: Style): string
 
 export function backupVerifyView(output: BackupVerifyOutput, style: Style): string {
   const checked = `${plural(output.backups, 'backup')}, ${plural(output.objects, 'file')} of rows`
+  const notes = output.notes.map((note) => style.yellow(note))
   if (output.problems.length === 0) {
     const found = style.green(`No problem found (${output.level}: ${checked}).`)
-    return output.rehearsal ? `${found}\n${rehearsalView(output.rehearsal, style)}` : found
+    return [found, ...notes, ...(output.rehearsal ? [rehearsalView(output.rehearsal, style)] : [])].join('\n')
   }
   return [
     style.red(`${plural(output.problems.length, 'problem')} found (${output.level}: ${checked}).`),
@@ -87,7 +90,8 @@ export function backupVerifyView(output: BackupVerifyOutput, style: Style): stri
         problem.versions.length > 0 ? `needed by version ${ranges(problem.versions)}` : ''
       ].filter((part) => part !== '')
       return `${problem.message}${concerned.length > 0 ? ` (${concerned.join('; ')})` : ''}`
-    })
+    }),
+    ...notes
   ].join('\n')
 }
 

@@ -3,8 +3,9 @@ import type { WrittenState } from '../../operations/write-state.ts'
 import type { Style } from '../render.ts'
 import { plural, textTable } from './table.ts'
 
-export function writtenStateView({ from, to, tables, notes }: WrittenState, style: Style): string {
-  const title = `${style.green(`Version ${from}`)} is in ${to}, read back and compared.`
+export function writtenStateView({ from, backup, to, tables, notes }: WrittenState, style: Style): string {
+  const what = backup === undefined ? `Version ${from}` : `Backup ${backup.slice(0, 15)}`
+  const title = `${style.green(what)} is in ${to}, read back and compared.`
   const rows = tables.map(({ table, rows }) => [table, rows])
   return [
     title,

@@ -68,7 +68,7 @@ export class Catalogue {
 
   /** What looks like a table and cannot be backed up as rows, with the reason. */
   async unsupported(): Promise<string[]> {
-    const others = (await this.#names("'SEQUENCE', 'SYSTEM VERSIONED'")).map(([name]) => name)
+    const others = (await this.#names("'SYSTEM VERSIONED'")).map(([name]) => name)
     const columns = await this.#columns()
     const tables = (await this.#names("'BASE TABLE'")).map(([name]) => name)
     return [...others, ...tables.filter((name) => columns.get(name)?.some((column) => column === null))]

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Repository } from '../../store/repository.ts'
 import { neededBy } from '../../strategies/recovery.ts'
 import type { LiveState } from '../../strategies/session.ts'
+import type { Context } from '../context.ts'
 import { operation } from '../operation.ts'
 import type { BackupJson } from './backup-json.ts'
 import { backupJson } from './backup-json.ts'
@@ -15,27 +16,52 @@ export interface ListedBackup extends BackupJson {
 }
 
 export interface BackupListOutput {
-  /** The newest first. */
-  backups: ListedBackup[]
+  /** The newest first; `neededBy` is null where the database cannot be asked. */
+  backups: (Omit<ListedBackup, 'neededBy'> & { neededBy: number[] | null })[]
   /** What the repository takes on disk, in bytes, and how much of it is in the trash. */
   disk: { total: number; trash: number }
+  /** Sentences. */
+  notes: string[]
 }
 
 export const backupList = operation({
   name: 'backup list',
   summary: 'the full backups: when, by which version, how many rows, what each added on disk, and who needs it',
-  details: `A backup is needed by the versions that cannot be gone back to without it. Ranges of rows that several backups have in common are on the disk once.`,
+  details: `A backup is needed by the versions that cannot be gone back to without it. Ranges of rows that several backups have in common are on the disk once. Where the database is lost, the repository alone is listed.`,
   example: 'rowback backup list',
   positional: [],
   input: z.object({}),
   makesDatabase: false,
+  worksWithoutDatabase: true,
   async run(context): Promise<BackupListOutput> {
+    const why = context.whyNoLedger()
+    if (why !== null) return listWithoutLedger(context, why)
     const repository = await context.repository()
-    if (!repository) return { backups: [], disk: { total: 0, trash: 0 } }
+    if (!repository) return { backups: [], disk: { total: 0, trash: 0 }, notes: [] }
     const backups = await listBackups(repository, await context.liveState())
-    return { backups: backups.reverse(), disk: await repository.size() }
+    return { backups: backups.reverse(), disk: await repository.size(), notes: [] }
   }
 })
+
+/** What the repository says of itself: each backup says which version's state it holds. */
+async function listWithoutLedger(context: Context, why: string): Promise<BackupListOutput> {
+  const repository = await context.repositoryByItself()
+  const backups = await repository.backups()
+  if (backups.length === 0) {
+    if (context.lost) throw context.lost
+    return { backups: [], disk: { total: 0, trash: 0 }, notes: [] }
+  }
+  return {
+    backups: backups
+      .reverse()
+      .map(({ name, manifest }) => ({ ...backupJson(name, manifest), neededBy: null, tags: [] })),
+    disk: await repository.size(),
+    notes: [
+      `${why} Without its ledger it is not known which versions need which backup.`,
+      'Write what a backup holds into another database with: rowback backup restore BACKUP --to URL'
+    ]
+  }
+}
 
 /** All backups with who needs them, the oldest first. */
 export async function listBackups(repository: Repository, live: LiveState): Promise<ListedBackup[]> {

@@ -43,7 +43,7 @@ export interface BackupPruneOutput {
 export const backupPrune = operation({
   name: 'backup prune',
   summary: 'take old backups away, by rules that say which stay',
-  details: `A backup is the way back to the versions before it: what can no longer be gone back to is said, and needs --yes. Tables under the incremental strategy keep their history in the database and lose nothing. What goes is moved to the folder trash in the repository, and deleted by a later prune when its grace period is over.`,
+  details: `A backup is the way back to the versions before it: what can no longer be gone back to is said, and needs --yes. Tables under the incremental strategy keep their history in the database and lose nothing. What stays is read whole first: if anything of it is damaged, nothing goes. What goes is moved to the folder trash in the repository, and deleted by a later prune when its grace period is over.`,
   example: 'rowback backup prune --keep-last 10 --keep-daily 30 --keep-tagged --dry-run',
   positional: [],
   input,
@@ -71,6 +71,10 @@ export const backupPrune = operation({
     }
     if (options.dryRun) return output
     if (output.lostVersions.length > 0 && !options.yes) throw losesVersions(output)
+    // What goes may be the only good copy of what stays.
+    for (const { backup } of all.filter((one) => kept.has(one))) {
+      await repository.prove((await repository.manifest(backup)).tables)
+    }
     return { ...output, ...(await repository.prune(plan, options.grace * HOUR_MS)) }
   }
 })

@@ -12,6 +12,7 @@ import { rehearseRestore } from '../../strategies/rehearse-restore.ts'
 import type { LiveState } from '../../strategies/session.ts'
 import type { Context } from '../context.ts'
 import { flag, versionReference } from '../inputs.ts'
+import { ledgerNeeded } from '../lost-database.ts'
 import { operation } from '../operation.ts'
 
 export type { Rehearsal } from '../../strategies/rehearse-restore.ts'
@@ -26,6 +27,8 @@ export interface BackupVerifyOutput {
   problems: (Problem & { versions: number[] })[]
   /** Of --rehearse, where there was no problem. */
   rehearsal: Rehearsal | null
+  /** Sentences. */
+  notes: string[]
 }
 
 export const backupVerify = operation({
@@ -40,10 +43,16 @@ export const backupVerify = operation({
     rehearse: flag('also restore it into a scratch database and compare every row')
   }),
   makesDatabase: false,
+  worksWithoutDatabase: true,
   async run(context, options): Promise<BackupVerifyOutput> {
-    const repository = await context.repository()
-    const live = await context.liveState()
+    if (context.lost && (options.version !== undefined || options.rehearse)) {
+      throw await ledgerNeeded(context, context.lost, 'Without it all backups can be checked, but none rehearsed.')
+    }
+    const why = context.whyNoLedger()
+    const repository = why === null ? await context.repository() : await context.repositoryByItself()
+    const live = why === null ? await context.liveState() : NO_LEDGER
     const names = repository ? await namesToVerify(context, repository, live, options) : []
+    if (context.lost && names.length === 0) throw context.lost
     const findings = new Findings()
     const readable: { name: string; manifest: Manifest }[] = []
     for (const name of names) {
@@ -65,8 +74,13 @@ export const backupVerify = operation({
       ...problem,
       versions: [...new Set(problem.backups.flatMap((name) => versions.get(name) ?? []))].sort((a, b) => a - b)
     }))
-    const rehearsal = options.rehearse && problems.length === 0 ? await rehearse(context, options.version) : null
-    return { level: options.level, backups: names.length, objects: verifier?.objects ?? 0, problems, rehearsal }
+    const rehearsal =
+      options.rehearse && problems.length === 0 ? await rehearse(context, repository, options.version) : null
+    const notes =
+      why === null || names.length === 0
+        ? []
+        : [`${why} Without its ledger it is not known whether any backup is missing.`]
+    return { level: options.level, backups: names.length, objects: verifier?.objects ?? 0, problems, rehearsal, notes }
   },
   exitCode: ({ problems, rehearsal }) =>
     problems.length > 0 || rehearsal?.tables.some((table) => table.differing > 0)
@@ -74,10 +88,15 @@ export const backupVerify = operation({
       : ExitCode.done
 })
 
-async function rehearse(context: Context, version: string | undefined): Promise<Rehearsal> {
+const NO_LEDGER: LiveState = { tables: [], tracked: new Map(), everTracked: [], versions: [] }
+
+async function rehearse(
+  context: Context,
+  repository: Repository | null,
+  version: string | undefined
+): Promise<Rehearsal> {
   const { engine, signal } = context
   const at = version === undefined ? null : await context.versionNumber(version)
-  const repository = await context.repository()
   return engine.readTransaction(async () => rehearseRestore(engine, await context.liveState(), repository, at, signal))
 }
 

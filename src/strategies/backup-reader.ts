@@ -1,0 +1,67 @@
+import type { PastTable } from '../engines/engine.ts'
+import type { SchemaObjects } from '../model/schema-object.ts'
+import type { Row } from '../model/value.ts'
+import { decodeLines } from '../model/value.ts'
+import type { Manifest, TableManifest } from '../store/manifest.ts'
+import { columnsFromJson } from '../store/manifest.ts'
+import type { Repository } from '../store/repository.ts'
+
+/** A table as it was in one state, to be read whole. */
+export type StateTable = PastTable
+
+/** A state of which everything can be read. */
+export interface ReadableState {
+  /** Views, routines and the like. */
+  objects(): Promise<SchemaObjects>
+  /** The tables that there were. */
+  names(): string[]
+  /** A table that there was; undefined where there was none. */
+  table(name: string): Promise<StateTable | undefined>
+}
+
+/** Reads what one full backup holds, of all tables, with nothing but the repository. */
+export class BackupReader implements ReadableState {
+  readonly #repository: Repository
+  readonly #backup: Manifest
+
+  constructor(repository: Repository, backup: Manifest) {
+    this.#repository = repository
+    this.#backup = backup
+  }
+
+  async objects(): Promise<SchemaObjects> {
+    const { objects, objectNotes = [] } = this.#backup
+    return objects ? { objects, notes: objectNotes } : { objects: [], notes: ['The backup holds tables alone.'] }
+  }
+
+  names(): string[] {
+    return this.#backup.tables.map(({ name }) => name)
+  }
+
+  async table(name: string): Promise<StateTable | undefined> {
+    const stored = this.#backup.tables.find((table) => table.name === name)
+    return stored && storedTable(this.#repository, stored)
+  }
+}
+
+/** A table of a full backup. */
+export function storedTable(repository: Repository, stored: TableManifest): StateTable {
+  const { name, key, ddl, hiddenOrder } = stored
+  const written = hiddenOrder ? stored.columns.slice(1) : stored.columns
+  const rows = () => withoutFirst(hiddenOrder, readChunks(repository, stored))
+  const lines = hiddenOrder ? null : () => chunkBytes(repository, stored)
+  return { name, columns: columnsFromJson(stored.definition), key, ddl, written, rows, lines }
+}
+
+async function* chunkBytes(repository: Repository, stored: TableManifest): AsyncIterable<Buffer> {
+  for (const chunk of stored.chunks) yield repository.bytes(chunk.object)
+}
+
+async function* readChunks(repository: Repository, stored: TableManifest): AsyncIterable<Row[]> {
+  for await (const lines of chunkBytes(repository, stored)) yield decodeLines(lines)
+}
+
+/** Rows without the hidden order column, where there is one. */
+export async function* withoutFirst(isHidden: boolean, batches: AsyncIterable<Row[]>): AsyncIterable<Row[]> {
+  for await (const rows of batches) yield isHidden ? rows.map((row) => row.slice(1)) : rows
+}
