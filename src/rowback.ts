@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { Config, ConfigOverrides } from './config.ts'
 import { loadConfig } from './config.ts'
 import type { Engine } from './engines/engine.ts'
@@ -93,6 +93,15 @@ function missing(config: Config, engine: Engine): RowbackError {
   })
 }
 
+/** What is wrong with an operation's input, in words. */
+function inputProblems({ issues }: z.ZodError): string {
+  const problems = issues.map(({ path, message }) => {
+    const name = path.join('.') || 'the input'
+    return message.endsWith('received undefined') ? `${name} is missing` : `${name}: ${message}`
+  })
+  return `${problems.join('; ')}.`
+}
+
 type Input<O> = O extends Operation<infer I, unknown> ? z.input<I> : never
 type Output<O> = O extends Operation<z.ZodObject, infer R> ? R : never
 
@@ -116,7 +125,7 @@ export class Rowback {
     this.#assertThere(operation)
     const parsed = operation.input.safeParse(input)
     if (!parsed.success) {
-      throw usageError('input.invalid', z.prettifyError(parsed.error), `See: rowback ${operation.name} --help`)
+      throw usageError('input.invalid', inputProblems(parsed.error), `See: rowback ${operation.name} --help`)
     }
     const context = this.#context.forOne()
     try {
