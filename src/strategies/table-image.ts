@@ -1,4 +1,4 @@
-import type { Engine, Tracking } from '../engines/engine.ts'
+import type { Engine, RowRange, Tracking } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import type { RowChange } from '../model/change.ts'
 import type { Collations } from '../model/key.ts'
@@ -9,7 +9,7 @@ import type { Row } from '../model/value.ts'
 import { decodeRow, encodeRow } from '../model/value.ts'
 import type { TableManifest } from '../store/manifest.ts'
 import { boundFromJson } from '../store/manifest.ts'
-import type { Repository } from '../store/repository.ts'
+import { Repository } from '../store/repository.ts'
 
 /** A key at which a table's rows can be cut, as text; the first cut is `null`, the beginning. */
 type Cut = string | null
@@ -56,10 +56,25 @@ export function liveImage(engine: Engine, table: Table): TableImage {
     cuts: null,
     nameOf: () => null,
     async lines(from, to) {
-      const range = { from: from === null ? null : decodeRow(from), to: to === null ? null : decodeRow(to) }
-      return collectLines(engine.readRows(table, range))
+      const lines: string[] = []
+      for await (const { bytes, ends } of engine.readLines(table, rangeOf(from, to))) {
+        if (ends.length === 0) continue
+        for (const line of bytes.toString('utf8', 0, bytes.length - 1).split('\n')) lines.push(line)
+      }
+      return lines
     }
   }
+}
+
+/** The name that a range of live rows has as one object of a backup. */
+export async function liveName(engine: Engine, table: Table, from: Cut, to: Cut): Promise<string> {
+  const pieces: Buffer[] = []
+  for await (const { bytes } of engine.readLines(table, rangeOf(from, to))) pieces.push(bytes)
+  return (await Repository.pack(Buffer.concat(pieces), 0)).object
+}
+
+function rangeOf(from: Cut, to: Cut): RowRange {
+  return { from: from === null ? null : decodeRow(from), to: to === null ? null : decodeRow(to) }
 }
 
 /** A tracked table as it was at a version. Its rows are matched by the table's key. */
