@@ -5,7 +5,8 @@ import { anchorFor, committed, storedAt, trackedAt } from './lifetimes.ts'
 import type { LiveState } from './session.ts'
 
 /** Of a full backup: the version whose state it holds, and what it holds. */
-export type StoredState = Pick<Manifest, 'state' | 'tables' | 'objects' | 'objectNotes'>
+export type StoredState = Pick<Manifest, 'state' | 'tables' | 'objects' | 'objectNotes'> &
+  Partial<Pick<Manifest, 'takenAt'>>
 
 /**
  * Reads the full backup that holds the state of version `at` for tables that were not tracked then.

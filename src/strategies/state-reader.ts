@@ -61,6 +61,11 @@ export class StateReader implements ReadableState {
     return new StateReader(engine, live, repository, at, tracked, stored, stored && storedAt(live.versions, stored, at))
   }
 
+  /** When the backup was taken that some table is read from, ISO 8601, UTC; null where the database itself has them all. */
+  get takenAt(): string | null {
+    return (this.#stored && this.#stored.length > 0 && this.#backup?.takenAt) || null
+  }
+
   /** Views, routines and the like: those of the backup, else those that there are now, of which no history is kept. */
   async objects(): Promise<SchemaObjects> {
     if (this.#backup?.objects === undefined) return this.#engine.schemaObjects()
@@ -111,7 +116,7 @@ export class StateReader implements ReadableState {
 }
 
 /** What the lines of batches are made of. */
-export async function* bytesOf(batches: AsyncIterable<Lines>): AsyncIterable<Buffer> {
+async function* bytesOf(batches: AsyncIterable<Lines>): AsyncIterable<Buffer> {
   for await (const { bytes } of batches) yield bytes
 }
 

@@ -4,7 +4,6 @@ import type { Version } from '../../model/version.ts'
 import { assertNew, writeNewFile } from '../../store/new-file.ts'
 import type { ExportedTable } from '../../strategies/export-sql.ts'
 import { exportState } from '../../strategies/export-sql.ts'
-import { anchorFor, storedAt } from '../../strategies/lifetimes.ts'
 import type { LiveState } from '../../strategies/session.ts'
 import { StateReader } from '../../strategies/state-reader.ts'
 import type { Context } from '../context.ts'
@@ -42,10 +41,10 @@ export const backupExport = operation({
     const repository = await context.repository()
     return engine.readTransaction(async () => {
       const live = await context.liveState()
-      const stateOf = await timeOfState(context, live, number)
+      const state = await StateReader.open(engine, live, repository, number)
+      const stateOf = state.takenAt ?? new Date().toISOString()
       const file = options.out ?? fileName(engine.database, stateOf)
       assertNew(file)
-      const state = await StateReader.open(engine, live, repository, number)
       const { objects, notes: unread } = await state.objects()
       const notes = [...(await reservations(context, live, state)), ...unread]
       const about = [...description(context, version, stateOf), ...notes]
@@ -57,14 +56,6 @@ export const backupExport = operation({
     })
   }
 })
-
-/** When the state was backed up; now where the database itself still has it. */
-async function timeOfState(context: Context, live: LiveState, at: number): Promise<string> {
-  const anchor = anchorFor(live.versions, at)
-  const manifest = anchor && (await (await context.repository())?.manifest(anchor))
-  const isStored = manifest && storedAt(live.versions, manifest, at).length > 0
-  return isStored ? manifest.takenAt : new Date().toISOString()
-}
 
 /** The database's name, without the ending of a file and without what a file name cannot hold. */
 function fileName(database: string, time: string): string {
