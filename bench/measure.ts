@@ -41,6 +41,13 @@ export function runRowback(args: string[], cwd: string): Measurement {
   return { ...measured, peak }
 }
 
+/** The median of each kind of work over all rounds. */
+export function medians<W extends string>(rounds: Record<W, Measurement>[]): Record<W, Measurement> {
+  const works = Object.keys(rounds[0] ?? {}) as W[]
+  const of = (work: W) => median(rounds.map((round) => round[work]))
+  return Object.fromEntries(works.map((work) => [work, of(work)])) as Record<W, Measurement>
+}
+
 /** The middle one by time; the peak is the highest of all. */
 export function median(measurements: Measurement[]): Measurement {
   const sorted = [...measurements].sort((a, b) => a.seconds - b.seconds)

@@ -4,7 +4,7 @@ import type { BackupJson } from '../src/operations/backup/backup-json.ts'
 import { backupCreate } from '../src/operations/backup/create.ts'
 import { open } from '../src/rowback.ts'
 import type { Measurement } from './measure.ts'
-import { median } from './measure.ts'
+import { medians } from './measure.ts'
 import type { Bench } from './mysql-bench.ts'
 import {
   compared,
@@ -39,15 +39,7 @@ export function measureBackups(): Promise<string> {
 type Work = 'dump' | 'backup' | 'restoreDump' | 'restore' | 'rollback'
 
 function measureRounds(bench: Bench): Record<Work, Measurement> {
-  const rounds = Array.from({ length: ROUNDS }, () => measureRound(bench))
-  const of = (work: Work) => median(rounds.map((round) => round[work]))
-  return {
-    dump: of('dump'),
-    backup: of('backup'),
-    restoreDump: of('restoreDump'),
-    restore: of('restore'),
-    rollback: of('rollback')
-  }
+  return medians(Array.from({ length: ROUNDS }, () => measureRound(bench)))
 }
 
 /** What comes back is compared with what was, but not in the time taken. */

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { open } from '../src/index.ts'
 import { randomIds, writeOrdersOf } from './generate.ts'
 import type { Measurement } from './measure.ts'
-import { median } from './measure.ts'
+import { median, medians } from './measure.ts'
 import type { Bench } from './mysql-bench.ts'
 import {
   compared,
@@ -41,19 +41,13 @@ type RowbackWork = 'first' | 'second' | 'rollback'
 type Work = RowbackWork | 'loadData' | 'restore'
 
 function measureRounds(bench: Bench): Record<Work, Measurement> {
-  const rounds = Array.from({ length: ROUNDS }, () => ({
-    loadData: loadData(bench),
-    ...rowbackRound(bench),
-    restore: restore(bench)
-  }))
-  const of = (work: Work) => median(rounds.map((round) => round[work]))
-  return {
-    loadData: of('loadData'),
-    first: of('first'),
-    second: of('second'),
-    rollback: of('rollback'),
-    restore: of('restore')
-  }
+  return medians(
+    Array.from({ length: ROUNDS }, () => ({
+      loadData: loadData(bench),
+      ...rowbackRound(bench),
+      restore: restore(bench)
+    }))
+  )
 }
 
 function loadData({ server, csv }: Bench): Measurement {

@@ -236,7 +236,8 @@ export interface Engine {
   /**
    * Runs `work` in one read transaction: all that it reads is of the moment in which it began. Other writers go on
    * meanwhile, and what they write is not seen; only a SQLite file without a write-ahead log makes their commits wait.
-   * Within a transaction that is open it only runs the work. Definitions of tables are no part of that moment where {@link Capabilities.transactionalDdl} is false.
+   * Within a transaction that is open it only runs the work. Definitions of tables are no part of that moment where
+   * {@link Capabilities.transactionalDdl} is false.
    */
   readTransaction<T>(work: () => Promise<T>): Promise<T>
 

@@ -116,3 +116,8 @@ export function imageColumns(table: Table): string[] {
   const names = writableColumns(table).map((column) => column.name)
   return table.hiddenOrder && table.order ? [...table.order, ...names] : names
 }
+
+/** Whether two lists, of columns mostly, are the same in the same order. */
+export function sameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((name, i) => name === b[i])
+}

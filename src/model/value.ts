@@ -56,14 +56,14 @@ export function decodeRow(line: string): Row {
   return cells.map(decodeValue)
 }
 
-/** The rows of whole canonical lines in UTF-8, each with its line feed. */
-export function decodeLines(lines: Buffer): Row[] {
-  return lines.length === 0
-    ? []
-    : lines
-        .toString('utf8', 0, lines.length - 1)
-        .split('\n')
-        .map(decodeRow)
+/** Whole lines in UTF-8, each with its line feed, as text without it. */
+export function linesOf(bytes: Buffer): string[] {
+  return bytes.length === 0 ? [] : bytes.toString('utf8', 0, bytes.length - 1).split('\n')
+}
+
+/** The rows of whole canonical lines in UTF-8. */
+export function decodeLines(bytes: Buffer): Row[] {
+  return linesOf(bytes).map(decodeRow)
 }
 
 function decodeValue(cell: unknown): Value {

@@ -3,6 +3,7 @@ import type { Engine } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { OnProgress } from '../migrate/write-table.ts'
+import type { Version } from '../model/version.ts'
 import { Repository } from '../store/repository.ts'
 import type { LiveState, Session } from '../strategies/session.ts'
 import { readLiveState } from '../strategies/session.ts'
@@ -74,8 +75,8 @@ export class Context {
 
   /** The repository for reading; null where nothing was migrated yet. */
   async repository(): Promise<Repository | null> {
-    if (!this.ledger.exists) return null
-    const identity = await this.ledger.ensure(0, this.config.author)
+    const identity = await this.#identity()
+    if (identity === null) return null
     return this.#closedLater(await Repository.openForReading(this.config.repository, identity))
   }
 
@@ -89,9 +90,14 @@ export class Context {
    * @param wait in milliseconds
    */
   async repositoryAlone(wait: number): Promise<Repository | null> {
-    if (!this.ledger.exists) return null
-    const identity = await this.ledger.ensure(0, this.config.author)
+    const identity = await this.#identity()
+    if (identity === null) return null
     return this.#closedLater(await Repository.openAlone(this.config.repository, identity, wait))
+  }
+
+  /** Of the database, which its repository names; null where nothing was migrated yet. */
+  async #identity(): Promise<string | null> {
+    return this.ledger.exists ? this.ledger.ensure(0, this.config.author) : null
   }
 
   #closedLater(repository: Repository): Repository {
@@ -135,15 +141,18 @@ export class Context {
     })
   }
 
+  /** The version that has this tag. */
+  async tagged(tag: string): Promise<Version | undefined> {
+    return (await this.ledger.versions()).find((version) => version.tag === tag && version.status === 'committed')
+  }
+
   /**
    * The number of the version that a user names by number or tag.
    * @throws RowbackError `version.unknown`
    */
   async versionNumber(reference: string): Promise<number> {
     if (/^\d+$/.test(reference)) return (await this.ledger.version(Number(reference))).number
-    const tagged = (await this.ledger.versions()).find(
-      (version) => version.tag === reference && version.status === 'committed'
-    )
+    const tagged = await this.tagged(reference)
     if (tagged) return tagged.number
     throw new RowbackError({
       code: 'version.unknown',

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { RowbackError } from '../errors.ts'
 
 /** File systems without hard links say so with one of these. */
-const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'])
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV', 'EINVAL'])
 
 /**
  * Writes one repository file so that a crash leaves either nothing or the whole file: temporary file, write,
@@ -46,7 +46,11 @@ export async function writeOnce(
   return written
 }
 
-async function linkOnce(from: string, to: string): Promise<boolean> {
+/**
+ * Gives a file its name, unless something has that name: a link fails where a rename would replace.
+ * @returns whether it has it; it may also still stand under its old name
+ */
+export async function linkOnce(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to)
     return true

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { link, open, rename, rm, stat } from 'node:fs/promises'
+import { open, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { RowbackError, usageError } from '../errors.ts'
-import { syncDirectory } from './atomic-file.ts'
+import { linkOnce, syncDirectory } from './atomic-file.ts'
 
 /**
  * Writes a file of the user's, whole or not at all, and never over another: aside, fsync, then under its name.
@@ -17,7 +17,7 @@ export async function writeNewFile(path: string, content: AsyncIterable<string>)
   const unfinished = join(dirname(whole), `.${basename(whole)}.${randomUUID()}.unfinished`)
   try {
     const bytes = await writeSynced(unfinished, content)
-    await giveName(unfinished, whole)
+    if (!(await linkOnce(unfinished, whole))) throw exists(path)
     await syncDirectory(dirname(whole))
     return bytes
   } catch (error) {
@@ -40,19 +40,6 @@ async function writeSynced(path: string, content: AsyncIterable<string>): Promis
     return (await stat(path)).size
   } finally {
     await file.close()
-  }
-}
-
-/** A link fails where a rename would replace; some file systems have no links. */
-async function giveName(unfinished: string, path: string): Promise<void> {
-  try {
-    await link(unfinished, path)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'EEXIST') throw exists(path)
-    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'ENOSYS' && code !== 'EINVAL') throw error
-    assertNew(path)
-    await rename(unfinished, path)
   }
 }
 

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { ExitCode, RowbackError, usageError } from '../errors.ts'
+import { linesOf } from '../model/value.ts'
 import { syncDirectory, writeDurably, writeOnce } from './atomic-file.ts'
 import { RepositoryLock } from './lock.ts'
 import type { Manifest, TableManifest } from './manifest.ts'
@@ -146,8 +147,7 @@ export class Repository {
    * @throws RowbackError `backup.damaged`
    */
   async lines(object: string): Promise<string[]> {
-    const text = (await this.#objects.get(object)).toString('utf8')
-    return text === '' ? [] : text.slice(0, -1).split('\n')
+    return linesOf(await this.#objects.get(object))
   }
 
   /**

@@ -1,7 +1,7 @@
 import type { Engine } from '../engines/engine.ts'
 import { RowbackError } from '../errors.ts'
 import type { Table } from '../model/table.ts'
-import { imageColumns } from '../model/table.ts'
+import { imageColumns, sameList } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
 import { decodeRow } from '../model/value.ts'
 import type { ChunkReference, Manifest, TableManifest } from '../store/manifest.ts'
@@ -119,15 +119,11 @@ function knownRanges(table: Table, columns: string[], parent: Manifest | null): 
   const before = parent?.tables.find((candidate) => candidate.name === table.name)
   const same =
     before &&
-    sameNames(before.columns, columns) &&
-    sameNames(before.order ?? [], table.order ?? []) &&
+    sameList(before.columns, columns) &&
+    sameList(before.order ?? [], table.order ?? []) &&
     before.chunks.length > 0
   if (!same) return [{ from: null, chunk: null }]
   return before.chunks.map((chunk) => ({ from: boundFromJson(chunk.from), chunk }))
-}
-
-function sameNames(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((name, i) => name === b[i])
 }
 
 /** Gathers rows, as lines, into chunks that follow each other without gap: each begins where the one before ends. */

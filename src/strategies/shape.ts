@@ -1,5 +1,5 @@
 import type { Table } from '../model/table.ts'
-import { imageColumns } from '../model/table.ts'
+import { imageColumns, sameList } from '../model/table.ts'
 import type { TableManifest } from '../store/manifest.ts'
 
 type Shape = Pick<TableManifest['definition'][number], 'name' | 'declared' | 'nullable' | 'generated'>
@@ -52,8 +52,4 @@ function typeOf(column: Shape): string {
 
 function inWords({ declared, nullable, generated }: Shape): string {
   return `${declared || 'untyped'}${nullable ? '' : ' NOT NULL'}${generated ? ' (computed)' : ''}`
-}
-
-function sameList(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((name, i) => name === b[i])
 }

@@ -6,7 +6,7 @@ import { RowKey } from '../model/key.ts'
 import type { Table } from '../model/table.ts'
 import { imageColumns } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
-import { decodeRow, encodeRow } from '../model/value.ts'
+import { decodeRow, encodeRow, linesOf } from '../model/value.ts'
 import type { TableManifest } from '../store/manifest.ts'
 import { boundFromJson } from '../store/manifest.ts'
 import { Repository } from '../store/repository.ts'
@@ -57,9 +57,8 @@ export function liveImage(engine: Engine, table: Table): TableImage {
     nameOf: () => null,
     async lines(from, to) {
       const lines: string[] = []
-      for await (const { bytes, ends } of engine.readLines(table, rangeOf(from, to))) {
-        if (ends.length === 0) continue
-        for (const line of bytes.toString('utf8', 0, bytes.length - 1).split('\n')) lines.push(line)
+      for await (const { bytes } of engine.readLines(table, rangeOf(from, to))) {
+        for (const line of linesOf(bytes)) lines.push(line)
       }
       return lines
     }

@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { FailedRow, Rowback } from '../../src/index.ts'
-import { ExitCode, MigratedVersion, open, RowbackError } from '../../src/index.ts'
+import { ExitCode, MigratedVersion, open } from '../../src/index.ts'
 import { Workplace } from '../support/cli.ts'
+import { errorOf } from '../support/suite-engine-bench.ts'
 
 let place: Workplace
 let db: Rowback
@@ -34,15 +35,6 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []
   for await (const item of items) all.push(item)
   return all
-}
-
-async function errorOf(work: Promise<unknown>): Promise<RowbackError> {
-  const error = await work.then(
-    () => null,
-    (reason: unknown) => reason
-  )
-  if (error instanceof RowbackError) return error
-  throw new Error(`not a RowbackError: ${String(error)}`)
 }
 
 const create = { table: 'dogs', key: ['id'], create: true, description: 'Dogs of 2026' }

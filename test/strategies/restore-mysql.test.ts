@@ -6,17 +6,9 @@ import { MysqlBench } from '../support/mysql-bench.ts'
 import type { TypeCase } from '../support/mysql-types.ts'
 import { makeTable, SUBJECTS } from '../support/mysql-types.ts'
 import { HOW_TO_PROVIDE } from '../support/servers/find.ts'
+import { errorOf } from '../support/suite-engine-bench.ts'
 
 const server = inject('mysqlUrl')
-
-async function errorOf(work: Promise<unknown>): Promise<RowbackError> {
-  const error = await work.then(
-    () => null,
-    (reason: unknown) => reason
-  )
-  if (error instanceof RowbackError) return error
-  throw new Error(`not a RowbackError: ${String(error)}`)
-}
 
 if (server === null) test.skip(`a state of MySQL is written elsewhere: ${HOW_TO_PROVIDE}`)
 else {

@@ -1,6 +1,7 @@
 import type { BackupJson } from '../../operations/backup/backup-json.ts'
 import type { ExportOutput } from '../../operations/backup/export.ts'
 import type { BackupListOutput } from '../../operations/backup/list.ts'
+import { shownName } from '../../operations/backup/named-backup.ts'
 import type { BackupPruneOutput } from '../../operations/backup/prune.ts'
 import { ranges } from '../../operations/backup/prune.ts'
 import type { BackupVerifyOutput } from '../../operations/backup/verify.ts'
@@ -51,7 +52,7 @@ function cellsOf(backup: BackupJson): (string | number)[] {
     backup.rows,
     bytesForPeople(backup.bytes),
     bytesForPeople(backup.added),
-    backup.backup.slice(0, 15)
+    shownName(backup.backup)
   ]
 }
 
@@ -86,7 +87,7 @@ export function backupVerifyView(output: BackupVerifyOutput, style: Style): stri
     style.red(`${plural(output.problems.length, 'problem')} found (${output.level}: ${checked}).`),
     ...output.problems.map((problem) => {
       const concerned = [
-        problem.backups.length > 0 ? `backup ${problem.backups.map((name) => name.slice(0, 15)).join(', ')}` : '',
+        problem.backups.length > 0 ? `backup ${problem.backups.map(shownName).join(', ')}` : '',
         problem.versions.length > 0 ? `needed by version ${ranges(problem.versions)}` : ''
       ].filter((part) => part !== '')
       return `${problem.message}${concerned.length > 0 ? ` (${concerned.join('; ')})` : ''}`

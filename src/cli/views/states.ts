@@ -1,10 +1,11 @@
+import { shownName } from '../../operations/backup/named-backup.ts'
 import type { Rehearsal } from '../../operations/backup/verify.ts'
 import type { WrittenState } from '../../operations/write-state.ts'
 import type { Style } from '../render.ts'
 import { plural, textTable } from './table.ts'
 
 export function writtenStateView({ from, backup, to, tables, notes }: WrittenState, style: Style): string {
-  const what = backup === undefined ? `Version ${from}` : `Backup ${backup.slice(0, 15)}`
+  const what = backup === undefined ? `Version ${from}` : `Backup ${shownName(backup)}`
   const title = `${style.green(what)} is in ${to}, read back and compared.`
   const rows = tables.map(({ table, rows }) => [table, rows])
   return [
@@ -16,7 +17,7 @@ export function writtenStateView({ from, backup, to, tables, notes }: WrittenSta
 }
 
 export function rehearsalView({ version, backup, tables, changedSince, notes }: Rehearsal, style: Style): string {
-  const what = `${backup === null ? 'The state' : `Backup ${backup.slice(0, 15)}, the state`} of version ${version},`
+  const what = `${backup === null ? 'The state' : `Backup ${shownName(backup)}, the state`} of version ${version},`
   const differing = tables.reduce((sum, table) => sum + table.differing, 0)
   const title =
     differing === 0

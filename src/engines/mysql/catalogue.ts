@@ -42,7 +42,7 @@ export class Catalogue {
       const own = columns.get(name) ?? []
       // A table that is being dropped elsewhere has no columns any more.
       if (isHidden(name) || own.length === 0 || own.some((column) => column === null)) continue
-      const made = await this.#createStatement(name)
+      const made = await this.createStatement(name)
       if (made === null) continue
       const shape = shapeOf(name, own as MysqlColumn[], keys.get(name) ?? [])
       const ownTriggers = triggers.get(name) ?? []
@@ -155,7 +155,7 @@ export class Catalogue {
   }
 
   /** Without the counter of AUTO_INCREMENT, which moves with every row; null for a table that went away meanwhile. */
-  async #createStatement(table: string): Promise<string | null> {
+  async createStatement(table: string): Promise<string | null> {
     const shown = this.#read(`SHOW CREATE TABLE ${quote(this.#schema)}.${quote(table)}`)
     const [row] = await shown.catch((error: unknown) => {
       if (isGone(error)) return []

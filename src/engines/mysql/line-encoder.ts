@@ -4,6 +4,7 @@ import type { Lines } from '../engine.ts'
 import type { Field } from './connection.ts'
 import type { Decoder } from './decode.ts'
 import { decodeInteger, decodeLatin1, decoderOf, decodeTagged, decodeText } from './decode.ts'
+import { widened } from './widened.ts'
 import { endOfCell, NULL, type RowScanner, startOfCell } from './wire-rows.ts'
 
 /** Lines are handed on in pieces of about this size. */
@@ -111,10 +112,6 @@ export class LineEncoder implements RowScanner {
   }
 
   #room(more: number): void {
-    const needed = this.#at + more
-    if (needed <= this.#out.length) return
-    const wider = Buffer.allocUnsafeSlow(2 * needed)
-    this.#out.copy(wider, 0, 0, this.#at)
-    this.#out = wider
+    this.#out = widened(this.#out, this.#at, this.#at + more)
   }
 }

@@ -7,6 +7,7 @@ import type { MysqlColumn } from './columns.ts'
 import { isLoadable, LoadText, loadStatement } from './load-text.ts'
 import { quote } from './sql-text.ts'
 import type { Statements } from './statements.ts'
+import { widened } from './widened.ts'
 
 /** Lines of one LOAD DATA: if it does not go in whole, so many are taken back and inserted. */
 const SEGMENT_BYTES = 16 << 20
@@ -172,12 +173,7 @@ class Segment {
     const text = new LoadText()
     text.add(row)
     for (const piece of text.end()) {
-      const needed = this.#at + piece.length + 2 * rest
-      if (needed > this.#out.length) {
-        const wider = Buffer.allocUnsafe(needed)
-        this.#out.copy(wider, 0, 0, this.#at)
-        this.#out = wider
-      }
+      this.#out = widened(this.#out, this.#at, this.#at + piece.length + 2 * rest)
       this.#at += piece.copy(this.#out, this.#at)
     }
   }

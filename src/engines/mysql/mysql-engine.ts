@@ -614,7 +614,7 @@ export class MysqlEngine extends SqlEngine {
     await this.run(statement)
     const { drop, add } = laterIndexes(statement)
     if (drop.length === 0) return async () => {}
-    const shown = () => this.#shown(name)
+    const shown = () => this.#catalogue().createStatement(name)
     const before = await shown()
     try {
       await this.#execute(`ALTER TABLE ${quote(name)} ${drop.join(', ')}`)
@@ -627,11 +627,6 @@ export class MysqlEngine extends SqlEngine {
       await this.#execute(`ALTER TABLE ${quote(name)} ${add.join(', ')}`)
       if ((await shown()) !== before) throw otherDefinition(name)
     }
-  }
-
-  async #shown(table: string): Promise<string> {
-    const [row] = await this.#read(`SHOW CREATE TABLE ${quote(table)}`)
-    return createText(row?.[1]).replace(/^(\) .*?)AUTO_INCREMENT=\d+ ?/m, '$1')
   }
 
   override async fillLines(table: Table, lines: AsyncIterable<Buffer>): Promise<void> {

@@ -3,6 +3,7 @@ import type { Value } from '../../model/value.ts'
 import { RawText } from '../../model/value.ts'
 import type { Field } from './connection.ts'
 import { SpentBuffers } from './spent-buffers.ts'
+import { widened } from './widened.ts'
 
 /**
  * Takes a row of the text protocol: its cells stand one after the other from `at` to `end`, each behind its length.
@@ -182,10 +183,6 @@ export class WireRow {
   }
 
   #room(more: number): void {
-    const needed = this.length + LONGEST_LENGTH + more
-    if (needed <= this.bytes.length) return
-    const wider = Buffer.allocUnsafeSlow(2 * needed)
-    this.bytes.copy(wider, 0, 0, this.length)
-    this.bytes = wider
+    this.bytes = widened(this.bytes, this.length, this.length + LONGEST_LENGTH + more)
   }
 }

@@ -7,6 +7,7 @@ import { operation } from '../operation.ts'
 import { keptBy } from './keep-rules.ts'
 import type { ListedBackup } from './list.ts'
 import { listBackups } from './list.ts'
+import { shownName } from './named-backup.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -93,7 +94,7 @@ async function assertComplete(repository: Repository, live: LiveState): Promise<
 
 function losesVersions({ pruned, lostVersions, bytes }: BackupPruneOutput): RowbackError {
   const several = lostVersions.length > 1
-  const backups = pruned.map(({ backup }) => backup.slice(0, 15)).join(', ')
+  const backups = pruned.map(({ backup }) => shownName(backup)).join(', ')
   return new RowbackError({
     code: 'prune.loses_versions',
     message: `Without ${pruned.length === 1 ? 'the backup' : 'the backups'} ${backups} (${bytes.toLocaleString('en')} bytes) ${several ? 'versions' : 'version'} ${ranges(lostVersions)} could no longer be gone back to, compared or read.`,

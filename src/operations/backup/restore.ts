@@ -45,7 +45,7 @@ async function writeBackup(context: Context, input: WriteStateInput): Promise<Wr
 /** @throws RowbackError `backup.ambiguous` where the word is also a version's tag, as far as the database can be asked */
 async function refuseTag(context: Context, word: string): Promise<void> {
   if (context.lost || !context.ledger.exists) return
-  const tagged = (await context.ledger.versions()).find(({ tag, status }) => tag === word && status === 'committed')
+  const tagged = await context.tagged(word)
   if (!tagged) return
   throw usageError(
     'backup.ambiguous',

@@ -14,6 +14,7 @@ import type { Context } from '../context.ts'
 import { flag, versionReference } from '../inputs.ts'
 import { ledgerNeeded } from '../lost-database.ts'
 import { operation } from '../operation.ts'
+import { shownName } from './named-backup.ts'
 
 export type { Rehearsal } from '../../strategies/rehearse-restore.ts'
 
@@ -66,7 +67,7 @@ export const backupVerify = operation({
       await verifier?.check(backup, () => {
         context.signal?.throwIfAborted()
         done += 1
-        context.onProgress({ table: backup.name.slice(0, 15), bytesRead: done, bytes: chunks, rows: 0 })
+        context.onProgress({ table: shownName(backup.name), bytesRead: done, bytes: chunks, rows: 0 })
       })
     }
     const versions = versionsOf(live, names, readable)
