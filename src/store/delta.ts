@@ -4,19 +4,11 @@ import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
 
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
-/** Output comes in pieces of this size; zlib's default of 16 KiB costs more than the work itself. */
-const PIECES = { chunkSize: 1 << 20 }
-const WHOLE = { ...PIECES, params: { [constants.ZSTD_c_compressionLevel]: 3 } }
-/**
- * Tables large enough to index a whole base, and long matches only: at this level zstd's own tables are so small that
- * they forget most of the base, and the delta becomes five times as large.
- */
-const DELTA_PARAMS = {
-  [constants.ZSTD_c_compressionLevel]: 3,
-  [constants.ZSTD_c_hashLog]: 20,
-  [constants.ZSTD_c_chainLog]: 19,
-  [constants.ZSTD_c_minMatch]: 7
-}
+/** Output comes in pieces of this size: room for a chunk and the line over it, so that there is one piece to handle. */
+const UNPACKED = { chunkSize: (1 << 20) + (1 << 16) }
+const PACKED = { chunkSize: 1 << 19 }
+/** Rows become as small as at level 3, in two thirds of the time. */
+const LEVEL = 1
 /** A base must be small enough for `zstd -D` (32 MiB) and to be held in memory beside the chunk. */
 export const LARGEST = 8 << 20
 /** Below this a delta saves less than its header costs. */
@@ -50,12 +42,12 @@ export const HEADER_LENGTH = 8 + TEXT_LENGTH
 
 /** Bytes packed alone. */
 export function packWhole(bytes: Buffer): Promise<Buffer> {
-  return compress(bytes, WHOLE)
+  return compress(bytes, { ...PACKED, params: { [constants.ZSTD_c_compressionLevel]: LEVEL } })
 }
 
 /** @throws when the bytes are not one that {@link packWhole} gave */
 export function unpackWhole(packed: Buffer): Promise<Buffer> {
-  return decompress(packed, PIECES)
+  return decompress(packed, UNPACKED)
 }
 
 /** Whether bytes of this length can be packed as a delta, or be the base of one. */
@@ -68,10 +60,16 @@ export function fitsDelta(bytes: number): boolean {
  * @returns null when that is not clearly smaller than the bytes packed alone
  */
 export async function packDelta(bytes: Buffer, base: Buffer, header: DeltaHeader): Promise<Buffer | null> {
-  // The window must reach over the bytes and the base in front of them.
-  const windowLog = Math.max(17, Math.ceil(Math.log2(bytes.length + base.length)))
-  const params = { ...DELTA_PARAMS, [constants.ZSTD_c_windowLog]: windowLog }
-  const data = await compress(bytes, { ...PIECES, params, dictionary: base })
+  const params = {
+    [constants.ZSTD_c_compressionLevel]: LEVEL,
+    // The window must reach over the bytes and the base in front of them.
+    [constants.ZSTD_c_windowLog]: Math.max(17, Math.ceil(Math.log2(bytes.length + base.length))),
+    // A table that holds a quarter of the base's places, and long matches only: zstd's own is so small at this level that
+    // it forgets most of the base, and the delta becomes as large as the whole.
+    [constants.ZSTD_c_hashLog]: Math.max(16, Math.round(Math.log2(base.length)) - 2),
+    [constants.ZSTD_c_minMatch]: 7
+  }
+  const data = await compress(bytes, { ...PACKED, params, dictionary: base })
   const delta = Buffer.concat([headerFrame(header), data])
   // Rows hardly ever pack to a hundredth, so that packing them alone needs no trying then.
   if (delta.length < bytes.length / 100) return delta
@@ -80,7 +78,7 @@ export async function packDelta(bytes: Buffer, base: Buffer, header: DeltaHeader
 
 /** @throws when the delta is not of this base, or is damaged in a way that zstd notices */
 export function unpackDelta(packed: Buffer, base: Buffer): Promise<Buffer> {
-  return decompress(packed.subarray(HEADER_LENGTH), { ...PIECES, dictionary: base })
+  return decompress(packed.subarray(HEADER_LENGTH), { ...UNPACKED, dictionary: base })
 }
 
 function headerFrame({ base, depth }: DeltaHeader): Buffer {

@@ -2,6 +2,7 @@ import { hash as digest, subtle } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { open, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { ErrorDetail } from '../errors.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import { syncDirectory, writeOnce } from './atomic-file.ts'
 import type { DeltaHeader } from './delta.ts'
@@ -121,6 +122,14 @@ export class ObjectStore {
     return this.#read(hash, LONGEST_CHAIN + 1, '')
   }
 
+  /** The bytes of objects one after the other. @throws RowbackError `backup.damaged` */
+  async join(hashes: readonly string[]): Promise<Buffer> {
+    if (hashes.length === 1) return this.get(hashes[0] as string)
+    const parts: Buffer[] = []
+    for (const hash of hashes) parts.push(await this.get(hash))
+    return Buffer.concat(parts)
+  }
+
   /**
    * @param limit the object's depth must be below
    * @param neededBy for the message: who cannot be read without it
@@ -191,11 +200,16 @@ export class ObjectStore {
     }
   }
 
+  /** Takes another's word that it has read an object whole and found it right. */
+  trust(hash: string): void {
+    this.#proven.add(hash)
+  }
+
   /** Makes all objects put so far durable; to be called before a manifest names them. */
   async sync(): Promise<void> {
     const folders = [...this.#unsynced]
     this.#unsynced.clear()
-    for (const folder of folders) await syncDirectory(folder)
+    await Promise.all(folders.map(syncDirectory))
     if (folders.length > 0) await syncDirectory(join(this.#root, 'objects'))
   }
 
@@ -216,18 +230,19 @@ function isRefused(error: unknown): boolean {
 export class DamagedFile extends RowbackError {
   readonly file: string
 
-  constructor(file: string, what: string, cause?: unknown) {
-    super({
-      code: 'backup.damaged',
-      message: `The backup file ${file} ${what}.`,
-      hint: 'Put a good copy of this file back in its place, or choose a version whose backup does not need it.',
-      exit: ExitCode.backupDamaged,
-      cause
-    })
+  constructor(file: string, detail: ErrorDetail) {
+    super(detail)
     this.file = file
   }
 }
 
+/** @param what is wrong with it: `is missing` */
 export function damaged(file: string, what: string, cause?: unknown): DamagedFile {
-  return new DamagedFile(file, what, cause)
+  return new DamagedFile(file, {
+    code: 'backup.damaged',
+    message: `The backup file ${file} ${what}.`,
+    hint: 'Put a good copy of this file back in its place, or choose a version whose backup does not need it.',
+    exit: ExitCode.backupDamaged,
+    cause
+  })
 }

@@ -4,27 +4,26 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { ExitCode, RowbackError, usageError } from '../errors.ts'
+import type { LinePair } from '../model/line-difference.ts'
+import { withoutCommonLines } from '../model/line-difference.ts'
 import { linesOf } from '../model/value.ts'
 import { syncDirectory, writeDurably, writeOnce } from './atomic-file.ts'
 import { RepositoryLock } from './lock.ts'
 import type { Manifest, TableManifest } from './manifest.ts'
 import { manifestSchema } from './manifest.ts'
+import type { StoredObject } from './object-thread.ts'
+import { ObjectThread } from './object-thread.ts'
 import { DamagedFile, damaged, ObjectStore } from './objects.ts'
 import type { PrunedBackup, PrunePlan } from './prune.ts'
 import { begunPrunes, bytesBelow, carryOut, filesIn, PRUNED, planPrune, readPruned, TRASH } from './prune.ts'
 
 const FORMAT = 1
 const FORMAT_FILE = 'format.json'
+/** Bytes of an object that is not stored in passing: beginning the thread takes about as long as storing this one. */
+const WORTH_A_THREAD = 1 << 19
 /** How long to wait for others where nobody says, in milliseconds. */
 const PATIENCE_MS = 5000
 const formatSchema = z.object({ format: z.int(), hash: z.string(), repository: z.string(), database: z.string() })
-
-/** Rows in the form in which they are stored. */
-export interface PackedRows {
-  object: string
-  bytes: Buffer
-  rows: number
-}
 
 /** The backup repository: a folder of full backups of one database. See docs/repository-format.md. */
 export class Repository {
@@ -32,6 +31,8 @@ export class Repository {
   readonly #objects: ObjectStore
   #manifests: Map<string, Manifest> = new Map()
   #lock: RepositoryLock | null = null
+  /** Begun with the first large object. */
+  #thread: ObjectThread | null = null
 
   private constructor(root: string) {
     this.root = root
@@ -92,6 +93,8 @@ export class Repository {
 
   /** Gives the repository's lock back. */
   close(): void {
+    this.#thread?.close()
+    this.#thread = null
     this.#lock?.release()
     this.#lock = null
   }
@@ -127,19 +130,26 @@ export class Repository {
     await syncDirectory(this.root)
   }
 
-  /** Rows as an object's bytes, and the name that these give it. @param bytes whole lines, each with its line feed */
-  static async pack(bytes: Buffer, rows: number): Promise<PackedRows> {
-    return { object: await ObjectStore.hashAside(bytes), bytes, rows }
+  /** The name that rows would have as one object. @param bytes whole lines, each with its line feed */
+  static nameOf(bytes: Buffer): Promise<string> {
+    return ObjectStore.hashAside(bytes)
   }
 
   /**
    * Stores rows as one object, unless it is there already.
+   * @param bytes whole lines, each with its line feed; not to be used after this call
    * @param base an object that probably holds much the same rows, as the chunk of the newest backup for this range does
-   * @returns the compressed bytes added
    * @throws RowbackError `backup.damaged` when an object of this name is there and is not right
    */
-  putRows(packed: PackedRows, base: string | null = null): Promise<number> {
-    return this.#objects.put(packed.object, packed.bytes, base)
+  async putRows(bytes: Buffer<ArrayBuffer>, base: string | null = null): Promise<StoredObject> {
+    if (bytes.length < WORTH_A_THREAD) {
+      const object = ObjectStore.hash(bytes)
+      return { object, added: await this.#objects.put(object, bytes, base) }
+    }
+    this.#thread ??= new ObjectThread(this.root)
+    const stored = await this.#thread.put(bytes, base)
+    this.#objects.trust(stored.object)
+    return stored
   }
 
   /**
@@ -156,6 +166,15 @@ export class Repository {
    */
   bytes(object: string): Promise<Buffer> {
     return this.#objects.get(object)
+  }
+
+  /**
+   * The lines that are only in some objects or only in others, see `withoutCommonLines`.
+   * @throws RowbackError `backup.damaged`
+   */
+  async difference(before: readonly string[], after: readonly string[]): Promise<LinePair> {
+    if (this.#thread) return this.#thread.difference(before, after)
+    return withoutCommonLines(await this.#objects.join(before), await this.#objects.join(after))
   }
 
   /** The file of an object. */
@@ -183,7 +202,7 @@ export class Repository {
    * @returns the manifest's identity, to be kept in the ledger
    */
   async putManifest(manifest: Omit<Manifest, 'sequence' | 'format'>): Promise<string> {
-    await this.#objects.sync()
+    await Promise.all([this.#objects.sync(), this.#thread?.sync()])
     // Another backup may end at the same time: a number is given, and its manifest written, by one at a time.
     const numbering = await RepositoryLock.take(this.root, 'numbering', PATIENCE_MS)
     try {

@@ -6,7 +6,7 @@ import type { Row } from '../model/value.ts'
 import { decodeRow } from '../model/value.ts'
 import type { ChunkReference, Manifest, TableManifest } from '../store/manifest.ts'
 import { boundFromJson, boundToJson, columnsToJson } from '../store/manifest.ts'
-import { Repository } from '../store/repository.ts'
+import type { Repository } from '../store/repository.ts'
 
 /** Rows of one chunk, uncompressed: small enough that a local change costs little, large enough to compress well. */
 const TARGET_BYTES = 1 << 20
@@ -192,11 +192,11 @@ class ChunkWriter {
     this.#chunks.push(stored)
   }
 
-  async #put(bytes: Buffer, rows: number, from: Row | null, base: string | null): Promise<ChunkReference> {
-    const packed = await Repository.pack(bytes, rows)
-    const added = await this.#repository.putRows(packed, base)
+  async #put(lines: Buffer<ArrayBuffer>, rows: number, from: Row | null, base: string | null): Promise<ChunkReference> {
+    const bytes = lines.length
+    const { object, added } = await this.#repository.putRows(lines, base)
     this.added += added
-    return { from: boundToJson(from), rows, bytes: bytes.length, object: packed.object }
+    return { from: boundToJson(from), rows, bytes, object }
   }
 
   async end(): Promise<ChunkReference[]> {

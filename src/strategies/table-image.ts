@@ -23,25 +23,30 @@ export interface TableImage {
   cuts: Cut[] | null
   /** What the range holds, without reading it: equal names, equal rows. Null when that is not known. */
   nameOf(from: Cut, to: Cut): string | null
+  /** Where it is stored; null when it is not. */
+  stored: Stored | null
   lines(from: Cut, to: Cut): Promise<string[]>
+}
+
+interface Stored {
+  repository: Repository
+  objects(from: Cut, to: Cut): string[]
 }
 
 /** A table in a full backup. */
 export function storedImage(repository: Repository, table: TableManifest): TableImage {
   const cuts = table.chunks.map((chunk) => (chunk.from === null ? null : encodeRow(boundFromJson(chunk.from) as Row)))
-  const chunksOf = (from: Cut, to: Cut) =>
-    table.chunks.slice(cuts.indexOf(from), to === null ? undefined : cuts.indexOf(to))
+  const objects = (from: Cut, to: Cut) =>
+    table.chunks.slice(cuts.indexOf(from), to === null ? undefined : cuts.indexOf(to)).map((chunk) => chunk.object)
   return {
     columns: table.columns,
     key: new RowKey(table.columns, table.order ?? [], table.collations),
     cuts,
-    nameOf: (from, to) =>
-      chunksOf(from, to)
-        .map((chunk) => chunk.object)
-        .join(),
+    nameOf: (from, to) => objects(from, to).join(),
+    stored: { repository, objects },
     async lines(from, to) {
       const parts: string[][] = []
-      for (const chunk of chunksOf(from, to)) parts.push(await repository.lines(chunk.object))
+      for (const object of objects(from, to)) parts.push(await repository.lines(object))
       return parts.flat()
     }
   }
@@ -55,6 +60,7 @@ export function liveImage(engine: Engine, table: Table): TableImage {
     key: new RowKey(columns, table.order ?? [], table.collations),
     cuts: null,
     nameOf: () => null,
+    stored: null,
     async lines(from, to) {
       const lines: string[] = []
       for await (const { bytes } of engine.readLines(table, rangeOf(from, to))) {
@@ -69,7 +75,7 @@ export function liveImage(engine: Engine, table: Table): TableImage {
 export async function liveName(engine: Engine, table: Table, from: Cut, to: Cut): Promise<string> {
   const pieces: Buffer[] = []
   for await (const { bytes } of engine.readLines(table, rangeOf(from, to))) pieces.push(bytes)
-  return (await Repository.pack(Buffer.concat(pieces), 0)).object
+  return Repository.nameOf(Buffer.concat(pieces))
 }
 
 function rangeOf(from: Cut, to: Cut): RowRange {
@@ -84,6 +90,7 @@ export function stateImage(engine: Engine, table: Table, tracking: Tracking, ver
     key: new RowKey(columns, table.key ?? [], table.collations),
     cuts: [null],
     nameOf: () => null,
+    stored: null,
     lines: () => collectLines(engine.readState(table, tracking, version))
   }
 }
@@ -96,13 +103,14 @@ export function withoutHiddenOrder(image: TableImage, key: readonly string[], co
     key: new RowKey(columns, key, collations),
     cuts: image.cuts,
     nameOf: () => null,
+    stored: null,
     lines: async (from, to) => (await image.lines(from, to)).map((line) => encodeRow(decodeRow(line).slice(1)))
   }
 }
 
 /** A table that is not there. */
 export function noImage(like: TableImage): TableImage {
-  return { ...like, cuts: null, nameOf: () => null, lines: async () => [] }
+  return { ...like, cuts: null, nameOf: () => null, stored: null, lines: async () => [] }
 }
 
 async function collectLines(batches: AsyncIterable<Row[]>): Promise<string[]> {
@@ -122,9 +130,24 @@ interface CutRange {
  * @throws RowbackError `schema.changed` when the columns are not the same
  */
 export async function* diffImages(table: string, before: TableImage, after: TableImage): AsyncIterable<RowChange> {
-  for (const { from, to } of differingRanges(table, before, after)) {
-    yield* diffLines(await before.lines(from, to), await after.lines(from, to), after.key)
+  for (const range of differingRanges(table, before, after)) {
+    const lines = await differingLines(before, after, range)
+    yield* diffLines(lines.before, lines.after, after.key)
   }
+}
+
+/** The lines of a range, of which those are left out that both have, where that can be told without decoding them. */
+async function differingLines(
+  before: TableImage,
+  after: TableImage,
+  { from, to }: CutRange
+): Promise<{ before: string[]; after: string[] }> {
+  if (before.stored === null || after.stored === null || before.stored.repository !== after.stored.repository) {
+    return { before: await before.lines(from, to), after: await after.lines(from, to) }
+  }
+  const { repository, objects } = before.stored
+  const lines = await repository.difference(objects(from, to), after.stored.objects(from, to))
+  return { before: linesOf(lines.before), after: linesOf(lines.after) }
 }
 
 /**

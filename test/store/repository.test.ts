@@ -23,7 +23,7 @@ afterEach(() => rm(join(root, '..'), { recursive: true }))
 
 async function backUp(state: number, lines: string[] = ['[1,"Rex"]']): Promise<string> {
   const { object, bytes } = await packLines(lines)
-  await repository.putRows({ object, bytes, rows: lines.length })
+  await repository.putRows(bytes)
   const chunk = { from: null, rows: lines.length, bytes: bytes.length, object }
   const table = {
     name: 'dogs',
@@ -90,7 +90,7 @@ describe('rows', () => {
     ['an empty line', ['']]
   ])('%s come back as they were', async (_, lines) => {
     const packed = await packLines(lines)
-    await repository.putRows(packed)
+    await repository.putRows(packed.bytes)
     expect(await repository.lines(packed.object)).toEqual(lines)
     const again = await Repository.open(root, database)
     expect(await again.lines(packed.object)).toEqual(lines)
@@ -99,21 +99,21 @@ describe('rows', () => {
 
   test('that were stored already are not stored again', async () => {
     const packed = await packLines(['[1,"Rex"]', '[2,"价格"]'])
-    expect(await repository.putRows(packed)).toBeGreaterThan(0)
-    expect(await repository.putRows(packed)).toBe(0)
+    expect((await repository.putRows(packed.bytes)).added).toBeGreaterThan(0)
+    expect(await repository.putRows(packed.bytes)).toEqual({ object: packed.object, added: 0 })
     const again = await Repository.open(root, database)
-    expect(await again.putRows(packed)).toBe(0)
+    expect(await again.putRows(packed.bytes)).toEqual({ object: packed.object, added: 0 })
     const names = await readdir(join(root, 'objects'), { recursive: true })
     expect(names.filter((name) => name.endsWith('.zst'))).toHaveLength(1)
   })
 
   test('that are stored and damaged are not relied on', async () => {
     const packed = await packLines(['[1,"Rex"]'])
-    await repository.putRows(packed)
+    await repository.putRows(packed.bytes)
     await flipByte(join(root, 'objects', packed.object.slice(0, 2), `${packed.object}.zst`))
     const again = await Repository.open(root, database)
     const error = { code: 'backup.damaged', exit: ExitCode.backupDamaged }
-    await expect(again.putRows(packed)).rejects.toMatchObject(error)
+    await expect(again.putRows(packed.bytes)).rejects.toMatchObject(error)
     await expect(again.lines(packed.object)).rejects.toMatchObject(error)
   })
 

@@ -27,7 +27,7 @@ async function write(backups: number): Promise<void> {
   for (let i = 0; i < backups; i++) {
     // The same rows in every process, so that they meet at the same objects.
     const rows = await packLines(Array.from({ length: 500 }, (_, id) => `[${id},"row ${id} of ${id === i ? i : 0}"]`))
-    await repository.putRows(rows, base)
+    await repository.putRows(rows.bytes, base)
     base = rows.object
     const chunk = { from: null, rows: rows.rows, bytes: rows.bytes.length, object: rows.object }
     const table = {

@@ -1,0 +1,130 @@
+import { Worker } from 'node:worker_threads'
+import type { ErrorDetail } from '../errors.ts'
+import { RowbackError } from '../errors.ts'
+import type { LinePair } from '../model/line-difference.ts'
+import { DamagedFile } from './objects.ts'
+
+/** What is asked of the thread; each answer bears the number of its question. */
+export type Question = { id: number } & (
+  | { ask: 'put'; bytes: Uint8Array; base: string | null }
+  | { ask: 'difference'; before: readonly string[]; after: readonly string[] }
+  | { ask: 'sync' }
+)
+
+/** An error on its way between threads, which would lose its class and what it says besides its message. */
+export interface ErrorSaid {
+  detail: ErrorDetail | null
+  file: string | null
+  error: unknown
+}
+
+export type Answer = { id: number } & ({ result: unknown } | { failed: ErrorSaid })
+
+export interface StoredObject {
+  object: string
+  /** Compressed bytes that were not there before. */
+  added: number
+}
+
+const MAIN = new URL(`./object-thread-main${import.meta.url.slice(-3)}`, import.meta.url)
+
+interface Waiting {
+  resolve: (result: never) => void
+  reject: (error: unknown) => void
+}
+
+/**
+ * An object store on a thread of its own: hashing, packing, and reading back leave the rows that are on their way alone.
+ * It holds the process while it has work to do.
+ */
+export class ObjectThread {
+  readonly #worker: Worker
+  readonly #waiting = new Map<number, Waiting>()
+  #asked = 0
+  #isClosing = false
+  /** Why nothing more can be asked. */
+  #failure: unknown = null
+
+  constructor(root: string) {
+    this.#worker = new Worker(MAIN, { workerData: root })
+    this.#worker.unref()
+    this.#worker.on('message', (answer: Answer) => this.#take(answer))
+    this.#worker.on('error', (error) => this.#fail(error))
+    this.#worker.on('exit', () => this.#fail(new Error('the thread that stores backups ended')))
+  }
+
+  /**
+   * Stores bytes under their hash, see `ObjectStore.put`.
+   * @param bytes gone to the thread with this call
+   */
+  put(bytes: Buffer<ArrayBuffer>, base: string | null): Promise<StoredObject> {
+    const isAlone = bytes.byteLength === bytes.buffer.byteLength
+    return this.#ask({ ask: 'put', bytes, base }, isAlone ? [bytes.buffer] : [])
+  }
+
+  /** The lines of some objects that others do not have, see `withoutCommonLines`. */
+  async difference(before: readonly string[], after: readonly string[]): Promise<LinePair> {
+    const pair: { before: Uint8Array; after: Uint8Array } = await this.#ask({ ask: 'difference', before, after })
+    return { before: bufferOf(pair.before), after: bufferOf(pair.after) }
+  }
+
+  /** Makes all that was put durable. */
+  sync(): Promise<void> {
+    return this.#ask({ ask: 'sync' })
+  }
+
+  /** Ends the thread when it has done what it was asked. */
+  close(): void {
+    this.#isClosing = true
+    this.#endWhenDone()
+  }
+
+  #ask<T>(question: DistributiveOmit<Question, 'id'>, transferred: ArrayBuffer[] = []): Promise<T> {
+    if (this.#failure) return Promise.reject(this.#failure)
+    const id = ++this.#asked
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject })
+      this.#worker.ref()
+      this.#worker.postMessage({ id, ...question }, transferred)
+    })
+  }
+
+  #take(answer: Answer): void {
+    const waiting = this.#waiting.get(answer.id)
+    this.#waiting.delete(answer.id)
+    if ('failed' in answer) waiting?.reject(errorOf(answer.failed))
+    else waiting?.resolve(answer.result as never)
+    this.#endWhenDone()
+  }
+
+  #endWhenDone(): void {
+    if (this.#waiting.size > 0) return
+    this.#worker.unref()
+    if (this.#isClosing) void this.#worker.terminate()
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error
+    for (const { reject } of this.#waiting.values()) reject(error)
+    this.#waiting.clear()
+  }
+}
+
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/** The error as it can be sent to another thread. */
+export function errorSaid(error: unknown): ErrorSaid {
+  if (!(error instanceof RowbackError)) return { detail: null, file: null, error }
+  const { code, message, state, hint, exit, cause } = error
+  const file = error instanceof DamagedFile ? error.file : null
+  return { detail: { code, message, state, hint, exit, cause }, file, error: null }
+}
+
+function errorOf({ detail, file, error }: ErrorSaid): unknown {
+  if (detail === null) return error
+  return file === null ? new RowbackError(detail) : new DamagedFile(file, detail)
+}

@@ -1,0 +1,85 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ExitCode } from '../../src/errors.ts'
+import { ObjectThread } from '../../src/store/object-thread.ts'
+import { ObjectStore } from '../../src/store/objects.ts'
+import { flipByte } from '../support/suite-shop.ts'
+
+let root: string
+let thread: ObjectThread
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'rowback-thread-'))
+  thread = new ObjectThread(root)
+})
+
+afterEach(async () => {
+  thread.close()
+  await rm(root, { recursive: true })
+})
+
+const lines = (changed: string) => Array.from({ length: 20_000 }, (_, id) => `[${id},"${id % 99 ? id : changed}"]\n`)
+const bytesOf = (changed: string) => Buffer.from(lines(changed).join(''))
+
+describe('an object store on another thread', () => {
+  test('stores what it is given, once', async () => {
+    const name = ObjectStore.hash(bytesOf('a'))
+    const stored = await thread.put(bytesOf('a'), null)
+    expect(stored).toEqual({ object: name, added: expect.any(Number) })
+    expect(stored.added).toBeGreaterThan(0)
+    await thread.sync()
+    expect(await thread.put(bytesOf('a'), null)).toEqual({ object: name, added: 0 })
+    expect((await new ObjectStore(root).get(name)).equals(bytesOf('a'))).toBe(true)
+    expect(await readdir(join(root, 'tmp'))).toEqual([])
+  })
+
+  test('stores and finds what differs', async () => {
+    const [a, b] = [await thread.put(bytesOf('a'), null), await thread.put(bytesOf('b'), null)]
+    const delta = await thread.put(bytesOf('c'), b.object)
+    expect(delta.added).toBeLessThan(b.added / 3)
+    const { before, after } = await thread.difference([a.object], [delta.object])
+    expect(before.toString()).toBe(
+      lines('a')
+        .filter((_, id) => id % 99 === 0)
+        .join('')
+    )
+    expect(after.toString()).toBe(
+      lines('c')
+        .filter((_, id) => id % 99 === 0)
+        .join('')
+    )
+  })
+
+  test('says what is damaged as the store itself does', async () => {
+    const { object } = await thread.put(bytesOf('a'), null)
+    await flipByte(new ObjectStore(root).path(object))
+    const damaged = {
+      code: 'backup.damaged',
+      exit: ExitCode.backupDamaged,
+      state: 'Nothing was changed.',
+      file: new ObjectStore(root).path(object)
+    }
+    const other = new ObjectThread(root)
+    await expect(other.put(bytesOf('a'), null)).rejects.toMatchObject(damaged)
+    await expect(other.difference([object], [])).rejects.toMatchObject(damaged)
+    other.close()
+  })
+
+  test('says what could not be written', async () => {
+    const other = new ObjectThread('/dev/null')
+    await expect(other.put(bytesOf('a'), null)).rejects.toMatchObject({
+      code: 'backup.not_written',
+      exit: ExitCode.failed
+    })
+    other.close()
+  })
+
+  test('does what it was asked before it ends, and nothing after it', async () => {
+    const stored = thread.put(bytesOf('a'), null)
+    thread.close()
+    expect((await stored).added).toBeGreaterThan(0)
+    await expect.poll(() => thread.sync().catch(() => 'refused')).toBe('refused')
+  })
+})
