@@ -5,6 +5,8 @@ import { join, resolve } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { z } from 'zod'
 import { usageError } from './errors.ts'
+import type { BackupScope } from './model/version.ts'
+import { BACKUP_SCOPES } from './model/version.ts'
 
 export const CONFIG_FILE = 'rowback.yaml'
 export const DEFAULT_TARGET = 'sqlite:rowback.db'
@@ -13,6 +15,7 @@ const fileSchema = z.strictObject({
   target: z.string().min(1).optional(),
   repository: z.string().min(1).optional(),
   strategy: z.enum(['snapshot', 'incremental']).optional(),
+  scope: z.enum(BACKUP_SCOPES).optional(),
   author: z.string().min(1).optional()
 })
 
@@ -26,6 +29,8 @@ export interface Config {
   targetIsDefault: boolean
   repository: string
   strategy: 'snapshot' | 'incremental' | null
+  /** What is backed up before a version. */
+  scope: BackupScope
   author: string
 }
 
@@ -48,6 +53,7 @@ export function loadConfig(overrides: ConfigOverrides, cwd = process.cwd(), env 
     targetIsDefault: target === undefined,
     repository: resolve(cwd, overrides.repository ?? file.repository ?? '.rowback'),
     strategy: file.strategy ?? null,
+    scope: file.scope ?? 'database',
     author: overrides.author ?? (env.ROWBACK_AUTHOR || undefined) ?? file.author ?? systemAuthor(cwd)
   }
 }

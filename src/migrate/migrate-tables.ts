@@ -2,6 +2,7 @@ import type { Table } from '../model/table.ts'
 import { assertFit, strategyNamed } from '../strategies/choose.ts'
 import type { Run } from '../strategies/run.ts'
 import type { Strategy } from '../strategies/strategy.ts'
+import type { Write } from '../strategies/touched.ts'
 import type { BoundTable } from './bind-table.ts'
 import type { FailurePolicy } from './request.ts'
 import type { OnProgress, WrittenTable } from './write-table.ts'
@@ -18,11 +19,10 @@ export async function migrateTables(
   policy: FailurePolicy,
   onProgress: OnProgress
 ): Promise<WrittenTable[]> {
-  const existing = bounds.filter((bound) => bound.table !== null).map((bound) => tableOf(run, bound))
   for (const bound of bounds) {
     if (bound.table) assertFit(fitFor(run, strategy, bound.table), tableOf(run, bound), bound.mode, run)
   }
-  await strategy.prepare(run, uniqueTables(existing))
+  await strategy.prepare(run, writesOf(run, bounds))
   const made = new Set<BoundTable>()
   for (const bound of bounds) if (await makeTable(run, strategy, bound)) made.add(bound)
   await run.hold()
@@ -60,6 +60,10 @@ function asItIs(bound: BoundTable, table: Table): BoundTable {
   return { ...bound, columns }
 }
 
-function uniqueTables(tables: Table[]): Table[] {
-  return [...new Map(tables.map((table) => [table.name, table])).values()]
+/** What is written into tables that are there by now. */
+function writesOf(run: Run, bounds: readonly BoundTable[]): Write[] {
+  return bounds.flatMap(({ name, mode }) => {
+    const table = run.table(name)
+    return table ? [{ table, mode }] : []
+  })
 }

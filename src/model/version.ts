@@ -5,6 +5,9 @@ import type { WriteCounts, WriteMode } from './change.ts'
 export type VersionKind = 'baseline' | 'migrate' | 'rollback' | 'revert' | 'exec'
 export type VersionStatus = 'pending' | 'committed' | 'failed'
 export type StrategyName = 'snapshot' | 'incremental'
+/** What a backup before a version holds: the whole database, or the tables that the version may change. */
+export const BACKUP_SCOPES = ['database', 'tables'] as const
+export type BackupScope = (typeof BACKUP_SCOPES)[number]
 
 /** What a version did to one table. */
 export interface TableReport extends WriteCounts {

@@ -3,7 +3,7 @@ import type { Engine } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { OnProgress } from '../migrate/write-table.ts'
-import type { Version } from '../model/version.ts'
+import type { BackupScope, Version } from '../model/version.ts'
 import { Repository } from '../store/repository.ts'
 import type { LiveState, Session } from '../strategies/session.ts'
 import { readLiveState } from '../strategies/session.ts'
@@ -65,12 +65,15 @@ export class Context {
     return this.ledger.exists ? null : `${this.engine.database} has no versions.`
   }
 
-  /** Everything that making a version takes; control tables and repository are made on first use. */
-  async session(wait: number): Promise<Session> {
+  /**
+   * Everything that making a version takes; control tables and repository are made on first use.
+   * @param wait in milliseconds
+   */
+  async session(wait: number, scope: BackupScope = this.config.scope): Promise<Session> {
     if (!(await this.ledger.reload())) Repository.refuseUsed(this.config.repository)
     const identity = await this.ledger.ensure(wait, this.config.author)
     const repository = this.#closedLater(await Repository.open(this.config.repository, identity, wait))
-    return { engine: this.engine, ledger: this.ledger, repository, signal: this.signal }
+    return { engine: this.engine, ledger: this.ledger, repository, scope, signal: this.signal }
   }
 
   /** The repository for reading; null where nothing was migrated yet. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { BACKUP_SCOPES } from '../model/version.ts'
 import type { OptionMeta } from './operation.ts'
 
 function named<T extends z.ZodType>(schema: T, description: string, meta: OptionMeta = {}): T {
@@ -28,6 +29,12 @@ export const count = (description: string) =>
   named(z.coerce.number('write a number').pipe(z.int('write a whole number').min(0, 'write 0 or more')), description, {
     placeholder: 'N'
   })
+
+/** What a backup before a version holds; the same for every operation that takes one. */
+export const scope = named(
+  z.enum(BACKUP_SCOPES).optional(),
+  'what is backed up before: the whole database, or only the tables that this may change; database unless rowback.yaml says otherwise'
+)
 
 /** Who makes a version and why; the same for every operation that makes one. */
 export const authorship = {

@@ -14,7 +14,7 @@ import { parseAuthor } from '../model/author.ts'
 import { WRITE_MODES } from '../model/change.ts'
 import type { FailedRow } from '../model/failed-row.ts'
 import { toJson } from '../model/value.ts'
-import type { StrategyName } from '../model/version.ts'
+import type { BackupScope, StrategyName } from '../model/version.ts'
 import { openSource } from '../sources/open.ts'
 import type { Source } from '../sources/source.ts'
 import type { Repository } from '../store/repository.ts'
@@ -23,7 +23,7 @@ import { notAtomicNote } from '../strategies/put-back.ts'
 import type { RunResult } from '../strategies/run.ts'
 import { rehearse, runVersion } from '../strategies/run.ts'
 import type { Context } from './context.ts'
-import { authorship, flag, names, text, wait } from './inputs.ts'
+import { authorship, flag, names, scope, text, wait } from './inputs.ts'
 import { operation } from './operation.ts'
 import type { VersionJson } from './version-json.ts'
 import { rehearsedJson, versionJson } from './version-json.ts'
@@ -45,6 +45,7 @@ const input = z.object({
     .enum(['snapshot', 'incremental'])
     .meta({ description: 'how the version can be taken back: snapshot unless rowback.yaml says otherwise' })
     .optional(),
+  scope,
   onFailure: z.enum(['skip', 'abort']).default('skip').meta({
     description: 'what failed rows do: skip leaves them out, abort leaves everything out',
     placeholder: 'POLICY'
@@ -114,6 +115,8 @@ export interface Job {
   requests: TableRequest[]
   header: VersionHeader
   policy: FailurePolicy
+  /** What is backed up before; as the configuration says when left out. */
+  scope: BackupScope | undefined
   /** In milliseconds. */
   wait: number
 }
@@ -186,6 +189,7 @@ function readJob(context: Context, options: z.output<typeof input>): Job {
       sourceSha256: null
     },
     policy: { onFailure: options.onFailure, maxFailed: options.maxFailed ? parseMaxFailed(options.maxFailed) : null },
+    scope: options.scope,
     wait: options.wait * 1000
   }
 }
@@ -239,7 +243,7 @@ function sameName(a: string, b: string | null): boolean {
 }
 
 async function makeVersion(context: Context, job: Prepared): Promise<MigrateOutput> {
-  const session = await context.session(job.wait)
+  const session = await context.session(job.wait, job.scope)
   const written: WrittenTable[] = []
   const header = { ...job.header, ...sourceIdentity(job.bounds) }
   const result = await runVersion(session, header, { wait: job.wait, foreignKeys: true }, async (run) => {

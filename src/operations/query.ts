@@ -11,6 +11,8 @@ import { operation } from './operation.ts'
 export interface QueryOutput {
   columns: string[]
   rows: (null | number | string)[][]
+  /** Of --at: what is not as it was; sentences, left out where there are none. */
+  notes?: string[]
 }
 
 export const query = operation({
@@ -30,25 +32,31 @@ With --at the tables that the query names are as a version left them, without ve
   makesDatabase: false,
   async run(context, { sql, at }): Promise<QueryOutput> {
     assertSingle(sql)
-    const result = await (at === undefined ? context.engine.readOnlyQuery(sql) : askPast(context, sql, at)).catch(
-      (error: unknown) => {
-        throw explained(error)
-      }
-    )
-    return { columns: result.columns, rows: result.rows.map((row) => row.map(toJson)) }
+    const notes: string[] = []
+    const asked = at === undefined ? context.engine.readOnlyQuery(sql) : askPast(context, sql, at, notes)
+    const { columns, rows } = await asked.catch((error: unknown) => {
+      throw explained(error)
+    })
+    return { columns, rows: rows.map((row) => row.map(toJson)), ...(notes.length > 0 && { notes }) }
   }
 })
 
 /** What is still the newest state is asked as it is. */
-async function askPast(context: Context, sql: string, reference: string): Promise<QueryResult> {
+async function askPast(context: Context, sql: string, reference: string, notes: string[]): Promise<QueryResult> {
   const { engine } = context
   const at = await context.versionNumberOrTime(reference)
   const repository = await context.repository()
   if (at === headOf(await context.ledger.versions())) return engine.readOnlyQuery(sql)
   return engine.readTransaction(async () => {
     const reader = await StateReader.open(engine, await context.liveState(), repository, at)
-    const past = { name: `version ${at}`, tables: reader.names(), table: (name: string) => reader.table(name) }
-    return engine.readOnlyQueryAt(sql, past)
+    const read = new Set<string>()
+    const table = (name: string) => {
+      read.add(name)
+      return reader.table(name)
+    }
+    const result = await engine.readOnlyQueryAt(sql, { name: `version ${at}`, tables: reader.names(), table })
+    notes.push(...reader.unkept([...read]))
+    return result
   })
 }
 

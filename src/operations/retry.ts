@@ -4,7 +4,7 @@ import type { TableRequest } from '../migrate/request.ts'
 import { parseAuthor } from '../model/author.ts'
 import type { TableReport, Version } from '../model/version.ts'
 import type { Context } from './context.ts'
-import { authorship, flag, text, versionReference, wait } from './inputs.ts'
+import { authorship, flag, scope, text, versionReference, wait } from './inputs.ts'
 import type { Job, MigrateOutput } from './migrate.ts'
 import { migrate, runMigration } from './migrate.ts'
 import { operation } from './operation.ts'
@@ -14,6 +14,7 @@ const input = z.object({
   file: text('the corrected rows', 'FILE'),
   description: text('what was corrected; made from the version when left out', 'TEXT', { short: 'm' }).optional(),
   table: text('the table, where the version wrote several', 'TABLE').optional(),
+  scope,
   dryRun: flag('say what would happen and change nothing'),
   wait,
   ...authorship
@@ -80,6 +81,7 @@ function jobFor(context: Context, options: z.output<typeof input>, version: Vers
       sourceSha256: null
     },
     policy: { onFailure: 'skip', maxFailed: null },
+    scope: options.scope,
     wait: options.wait * 1000
   }
 }

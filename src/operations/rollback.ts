@@ -10,7 +10,7 @@ import { rehearse, runVersion } from '../strategies/run.ts'
 import { changedObjectNotes } from '../strategies/schema-objects.ts'
 import type { LiveState } from '../strategies/session.ts'
 import type { Context } from './context.ts'
-import { authorship, flag, text, versionReference, wait } from './inputs.ts'
+import { authorship, flag, scope, text, versionReference, wait } from './inputs.ts'
 import { interruptedNotes } from './migrate.ts'
 import { operation } from './operation.ts'
 import type { VersionJson } from './version-json.ts'
@@ -19,6 +19,7 @@ import { rehearsedJson, versionJson } from './version-json.ts'
 const input = z.object({
   version: versionReference('the version to go back (or forward) to; 0 is what was there before the first'),
   description: text('why; "rollback to N" when left out', 'TEXT', { short: 'm' }).optional(),
+  scope,
   dryRun: flag('say what would happen and change nothing'),
   yes: flag(
     'overwrite rows that others changed in tables that no version wrote, and make tables again whose columns others changed'
@@ -106,7 +107,7 @@ async function makeVersion(
   told: Told
 ): Promise<RollbackOutput> {
   const waitMs = options.wait * 1000
-  const session = await context.session(waitMs)
+  const session = await context.session(waitMs, options.scope)
   const result = await runVersion(session, header, { wait: waitMs, foreignKeys: false }, (run) =>
     rollBack(run, session.repository, {
       to,

@@ -35,7 +35,8 @@ export async function writeState(context: Context, input: WriteStateInput): Prom
     context.engine.readTransaction(async () => {
       const reader = await StateReader.open(context.engine, await context.liveState(), repository, from)
       const restored = await write({ reader, from: context.engine.name, state: `version ${from}` })
-      const notes = input.table ? restored.notes : [...(await leftOut(context)), ...restored.notes]
+      const unkept = reader.unkept(restored.tables.map(({ table }) => table))
+      const notes = [...unkept, ...(input.table ? [] : await leftOut(context)), ...restored.notes]
       return { from, to, tables: restored.tables, notes }
     })
   )

@@ -61,6 +61,8 @@ export const manifestSchema = z.object({
   state: z.int().min(0),
   /** The version that took it before it wrote; null for one that was taken by itself. */
   version: z.int().positive().nullable(),
+  /** Only of a backup of some tables: another table may have been there. Left out where all tables are in it. */
+  scope: z.literal('tables').optional(),
   /** Compressed bytes of rows that the repository did not have before. */
   added: z.int().min(0),
   tables: z.array(tableSchema),

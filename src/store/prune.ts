@@ -18,7 +18,9 @@ const prunedSchema = z.object({
   /** The version whose state it held. */
   state: z.int(),
   /** The names of the tables that it held. */
-  tables: z.array(z.string())
+  tables: z.array(z.string()),
+  /** As in its manifest. */
+  scope: z.literal('tables').optional()
 })
 
 /** What stays of a backup that was pruned, for who asks for it. */
@@ -102,7 +104,13 @@ export async function carryOut(
 async function notePruned(root: string, backups: readonly Backup[], now: Date): Promise<void> {
   for (const { name, manifest } of backups) {
     const tables = manifest.tables.map((table) => table.name)
-    const note: PrunedBackup = { backup: name, prunedAt: now.toISOString(), state: manifest.state, tables }
+    const note: PrunedBackup = {
+      backup: name,
+      prunedAt: now.toISOString(),
+      state: manifest.state,
+      tables,
+      ...(manifest.scope && { scope: manifest.scope })
+    }
     const path = join(root, PRUNED, `${name}.json`)
     const text = JSON.stringify(note)
     await writeOnce(path, join(root, 'tmp'), Buffer.from(text), (readBack) => {

@@ -319,10 +319,15 @@ export class Repository {
     return (await this.#manifestNames()).map(({ name }) => name)
   }
 
-  /** The newest manifest, whose chunk bounds the next backup reuses; null in an empty repository. */
-  async latestManifest(): Promise<Manifest | null> {
-    const latest = (await this.#manifestNames()).at(-1)
-    return latest ? this.manifest(latest.name) : null
+  /** Each table as the newest backup that holds it has it, by name: the next backup reuses its chunk bounds. */
+  async latestTables(): Promise<Map<string, TableManifest>> {
+    const tables = new Map<string, TableManifest>()
+    for (const { name } of (await this.#manifestNames()).reverse()) {
+      const manifest = await this.manifest(name)
+      for (const table of manifest.tables) if (!tables.has(table.name)) tables.set(table.name, table)
+      if (manifest.scope === undefined) break
+    }
+    return tables
   }
 
   /**

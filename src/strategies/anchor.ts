@@ -4,7 +4,8 @@ import type { Table } from '../model/table.ts'
 import { imageColumns, sameList } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
 import { decodeRow } from '../model/value.ts'
-import type { ChunkReference, Manifest, TableManifest } from '../store/manifest.ts'
+import type { BackupScope } from '../model/version.ts'
+import type { ChunkReference, TableManifest } from '../store/manifest.ts'
 import { boundFromJson, boundToJson, columnsToJson } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
 
@@ -15,8 +16,9 @@ const SMALL_BYTES = TARGET_BYTES / 8
 const IN_FLIGHT = 4
 
 /**
- * Backs up all tables in full, and the definitions of views and the like, inside the transaction that will change them. Chunk bounds are taken from the newest
- * backup, so that an unchanged range of rows is the same object and costs nothing.
+ * Backs up tables in full, and the definitions of views and the like, inside the transaction that will change them. Chunk
+ * bounds are taken from the newest backup, so that an unchanged range of rows is the same object and costs nothing.
+ * @param tables all that there are, unless `about` says `scope: 'tables'`
  * @param about the version whose state this is, the version that takes it, the database's identity, and what gives the
  *   backup up
  * @returns the backup's identity
@@ -25,14 +27,20 @@ const IN_FLIGHT = 4
 export async function takeAnchor(
   engine: Engine,
   repository: Repository,
-  tables: Table[],
-  about: { state: number; version: number | null; database: string; signal: AbortSignal | undefined }
+  tables: readonly Table[],
+  about: {
+    state: number
+    version: number | null
+    scope: BackupScope
+    database: string
+    signal: AbortSignal | undefined
+  }
 ): Promise<string> {
-  const parent = await repository.latestManifest()
+  const parents = await repository.latestTables()
   const manifests: TableManifest[] = []
   let added = 0
   for (const table of tables) {
-    const stored = await backUpTable(engine, repository, table, parent, about.signal)
+    const stored = await backUpTable(engine, repository, table, parents.get(table.name), about.signal)
     manifests.push(stored.manifest)
     added += stored.added
   }
@@ -43,6 +51,7 @@ export async function takeAnchor(
     takenAt: new Date().toISOString(),
     state: about.state,
     version: about.version,
+    ...(about.scope === 'tables' && { scope: about.scope }),
     added,
     tables: manifests,
     objects,
@@ -54,7 +63,7 @@ async function backUpTable(
   engine: Engine,
   repository: Repository,
   table: Table,
-  parent: Manifest | null,
+  parent: TableManifest | undefined,
   signal: AbortSignal | undefined
 ): Promise<{ manifest: TableManifest; added: number }> {
   const columns = imageColumns(table)
@@ -115,8 +124,7 @@ interface KnownRange {
 }
 
 /** Where the newest backup cut this table; only when its rows had the same columns in the same order. */
-function knownRanges(table: Table, columns: string[], parent: Manifest | null): KnownRange[] {
-  const before = parent?.tables.find((candidate) => candidate.name === table.name)
+function knownRanges(table: Table, columns: string[], before: TableManifest | undefined): KnownRange[] {
   const same =
     before &&
     sameList(before.columns, columns) &&

@@ -30,7 +30,8 @@ export class BackupReader implements ReadableState {
   }
 
   async objects(): Promise<SchemaObjects> {
-    const { objects, objectNotes = [] } = this.#backup
+    const { objects, objectNotes = [], scope } = this.#backup
+    if (scope !== undefined) return { objects: [], notes: [partialNote(this.names())] }
     return objects ? { objects, notes: objectNotes } : { objects: [], notes: ['The backup holds tables alone.'] }
   }
 
@@ -42,6 +43,10 @@ export class BackupReader implements ReadableState {
     const stored = this.#backup.tables.find((table) => table.name === name)
     return stored && storedTable(this.#repository, stored)
   }
+}
+
+function partialNote(tables: readonly string[]): string {
+  return `The backup holds only what its version was about to change: ${tables.join(', ') || 'no table'}.`
 }
 
 /** A table of a full backup. */

@@ -1,6 +1,7 @@
 import { cascadeFrom } from './cascades.ts'
 import type { Strategy } from './strategy.ts'
 import { atomicObjection } from './strategy.ts'
+import { tablesOf, touchedBy } from './touched.ts'
 
 /**
  * Change sets in the database: each row says which version wrote it, superseded rows move to a history table. A table
@@ -35,11 +36,11 @@ export const incremental: Strategy = {
     return null
   },
 
-  async prepare(run, tables) {
-    const untracked = tables.filter((table) => !run.live.tracked.has(table.name))
+  async prepare(run, writes) {
+    const untracked = writes.filter(({ table }) => !run.live.tracked.has(table.name))
     if (untracked.length === 0) return
-    await run.takeAnchor()
-    for (const table of untracked) await run.track(table)
+    await run.takeAnchor(touchedBy(untracked, run.live.tables))
+    for (const table of tablesOf(untracked)) await run.track(table)
   },
 
   async prepareNew(run, table) {

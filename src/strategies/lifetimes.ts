@@ -44,18 +44,6 @@ export function createdBetween(versions: readonly Version[], table: string, afte
   return reportsBetween(versions, after, upTo).some((report) => report.table === table && report.created)
 }
 
-/**
- * The tables of a full backup that were there at version `at`: versions between it and the backup may have made others.
- * @param state the version whose state the backup holds
- */
-export function storedAt<T extends { name: string }>(
-  versions: readonly Version[],
-  stored: { state: number; tables: T[] } | null,
-  at: number
-): T[] {
-  return (stored?.tables ?? []).filter((table) => !createdBetween(versions, table.name, at, stored?.state ?? at))
-}
-
 /** Whether some version after `after` and up to `upTo` wrote this table. */
 export function writtenBetween(versions: readonly Version[], table: string, after: number, upTo: number): boolean {
   return reportsBetween(versions, after, upTo).some((report) => report.table === table)
@@ -67,11 +55,7 @@ function reportsBetween(versions: readonly Version[], after: number, upTo: numbe
     .flatMap((version) => version.tables)
 }
 
-/**
- * The full backup that holds the state of version `at` for every table that was not tracked then: the first one taken
- * after it, because a version that writes such a table always takes one before.
- * @returns the backup's identity, or null when the live tables still are in that state
- */
-export function anchorFor(versions: readonly Version[], at: number): string | null {
-  return committed(versions).find((version) => version.number > at && version.anchor !== null)?.anchor ?? null
+/** The full backups that versions after `at` took, the oldest first. */
+export function anchorsAfter(versions: readonly Version[], at: number): string[] {
+  return committed(versions).flatMap(({ number, anchor }) => (number > at && anchor !== null ? [anchor] : []))
 }

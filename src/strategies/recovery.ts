@@ -1,62 +1,138 @@
 import { RowbackError } from '../errors.ts'
-import type { Manifest } from '../store/manifest.ts'
+import type { BackupScope, Version } from '../model/version.ts'
+import type { Manifest, TableManifest } from '../store/manifest.ts'
+import type { PrunedBackup } from '../store/prune.ts'
 import type { Repository } from '../store/repository.ts'
-import { anchorFor, committed, storedAt, trackedAt } from './lifetimes.ts'
+import { anchorsAfter, committed, createdBetween, trackedAt } from './lifetimes.ts'
 import type { LiveState } from './session.ts'
 
-/** Of a full backup: the version whose state it holds, and what it holds. */
-export type StoredState = Pick<Manifest, 'state' | 'tables' | 'objects' | 'objectNotes'> &
-  Partial<Pick<Manifest, 'takenAt'>>
+/** The state that a version left, as far as full backups hold it. */
+export interface StoredState extends Pick<Manifest, 'objects' | 'objectNotes'> {
+  /** Tables that there were, each from the first backup after that version which holds it. */
+  tables: TableManifest[]
+  /** Whether there were no others, as a backup of the whole database says; else those are as no version changed them since. */
+  isWhole: boolean
+  /** When the first of these backups was taken, ISO 8601, UTC; null where it was pruned. */
+  takenAt: string | null
+}
+
+/** What is known of a backup, be it pruned or not. */
+interface Held {
+  /** The version whose state it holds. */
+  state: number
+  tables: readonly { name: string }[]
+  scope?: 'tables' | undefined
+}
+
+/** What a backup holds, or did. */
+export function scopeOf({ scope }: Pick<Held, 'scope'>): BackupScope {
+  return scope ?? 'database'
+}
 
 /**
- * Reads the full backup that holds the state of version `at` for tables that were not tracked then.
- * @returns null when the live tables are in that state; without any table where none of its tables is needed
- * @throws RowbackError `backup.missing` (exit code 7) when it was pruned or is not there, or `backup.damaged`
+ * The backups in which the state of version `at` is looked for, in this order: a version that writes a table takes a backup
+ * with it before, so that the first one after `at` which holds a table has it as it was. A backup of the whole database
+ * holds all tables, and is the last.
+ */
+export function backupsReached(
+  versions: readonly Version[],
+  at: number,
+  isWhole: (backup: string) => boolean
+): string[] {
+  const backups = anchorsAfter(versions, at)
+  const last = backups.findIndex(isWhole)
+  return last < 0 ? backups : backups.slice(0, last + 1)
+}
+
+/** For each table that was there at version `at` and has no history: the first of the backups, in their order, that holds it. */
+function holdersOf(live: LiveState, at: number, backups: ReadonlyMap<string, Held>): Map<string, string> {
+  const tracked = trackedAt(live.everTracked, live.versions, at)
+  const seen = new Set<string>(tracked.keys())
+  const holders = new Map<string, string>()
+  for (const [backup, { state, tables }] of backups) {
+    for (const { name } of tables) {
+      if (!seen.has(name) && !createdBetween(live.versions, name, at, state)) holders.set(name, backup)
+      seen.add(name)
+    }
+  }
+  return holders
+}
+
+/**
+ * Reads what full backups hold of the state of version `at`, for tables that were not tracked then.
+ * @returns null when no backup was taken after it: then the live tables are in that state
+ * @throws RowbackError `backup.missing` (exit code 7) when one was pruned that holds such a table, or one is not there;
+ *   `backup.damaged`
  */
 export async function storedState(
   live: LiveState,
   repository: Repository | null,
   at: number
 ): Promise<StoredState | null> {
-  const anchor = anchorFor(live.versions, at)
-  if (anchor === null || repository === null) return null
-  const pruned = await repository.pruned(anchor)
-  if (pruned === null) return repository.manifest(anchor)
+  if (repository === null) return null
+  const backups = new Map<string, Manifest | PrunedBackup>()
+  for (const name of anchorsAfter(live.versions, at)) {
+    const backup = await manifestOrNote(repository, name)
+    backups.set(name, backup)
+    if (scopeOf(backup) === 'database') break
+  }
+  const [first] = backups.values()
+  if (!first) return null
+  const held = new Map([...backups].map(([name, backup]) => [name, heldOf(backup)]))
+  const tables: TableManifest[] = []
+  for (const [table, backup] of holdersOf(live, at, held)) {
+    const manifest = backups.get(backup) as Manifest | PrunedBackup
+    if (isPruned(manifest)) throw await gone(repository, backup, at)
+    tables.push(manifest.tables.find(({ name }) => name === table) as TableManifest)
+  }
+  const isWhole = [...backups.values()].some((backup) => scopeOf(backup) === 'database')
+  const objects = isPruned(first) ? {} : { objects: first.objects, objectNotes: first.objectNotes }
+  return { tables, isWhole, takenAt: isPruned(first) ? null : first.takenAt, ...objects }
+}
+
+/** A prune that was interrupted may have left both. */
+async function manifestOrNote(repository: Repository, name: string): Promise<Manifest | PrunedBackup> {
+  const pruned = await repository.pruned(name)
+  if (pruned === null) return repository.manifest(name)
   try {
-    return await repository.manifest(anchor)
+    return await repository.manifest(name)
   } catch (error) {
-    if (!(error instanceof RowbackError) || error.code !== 'backup.missing') throw error
-    const held = { state: pruned.state, tables: pruned.tables.map((name) => ({ name })) }
-    if (!needsBackup(live, held, at)) return { state: pruned.state, tables: [] }
-    throw new RowbackError({
-      code: error.code,
-      message: `The state of version ${at} is gone. ${error.message}`,
-      hint: error.hint,
-      exit: error.exit
-    })
+    if (error instanceof RowbackError && error.code === 'backup.missing') return pruned
+    throw error
   }
 }
 
-/** Whether a backup holds a table of the state of version `at` that no history has. */
-function needsBackup(live: LiveState, stored: { state: number; tables: { name: string }[] }, at: number): boolean {
-  const tracked = trackedAt(live.everTracked, live.versions, at)
-  return storedAt(live.versions, stored, at).some((table) => !tracked.has(table.name))
+function isPruned(backup: Manifest | PrunedBackup): backup is PrunedBackup {
+  return 'prunedAt' in backup
+}
+
+function heldOf(backup: Manifest | PrunedBackup): Held {
+  if (!isPruned(backup)) return backup
+  return { state: backup.state, tables: backup.tables.map((name) => ({ name })), scope: backup.scope }
+}
+
+async function gone(repository: Repository, backup: string, at: number): Promise<unknown> {
+  const error = await repository.manifest(backup).catch((caught: unknown) => caught)
+  if (!(error instanceof RowbackError)) return error
+  const { code, message, hint, exit } = error
+  return new RowbackError({ code, message: `The state of version ${at} is gone. ${message}`, hint, exit })
 }
 
 /** For each backup the versions whose state it holds, in full or in part; none for one that is not needed. */
-export function neededBy(
-  live: LiveState,
-  backups: readonly { name: string; manifest: StoredState }[]
-): Map<string, number[]> {
+export function neededBy(live: LiveState, backups: readonly { name: string; manifest: Held }[]): Map<string, number[]> {
   const needed = new Map<string, number[]>(backups.map(({ name }) => [name, []]))
-  const stored = new Map(backups.map(({ name, manifest }) => [name, manifest]))
-  let anchor: string | null = null
-  for (const version of committed(live.versions).reverse()) {
-    const manifest = anchor === null ? undefined : stored.get(anchor)
-    if (anchor !== null && manifest && needsBackup(live, manifest, version.number)) {
-      needed.get(anchor)?.unshift(version.number)
-    }
-    anchor = version.anchor ?? anchor
+  const known = new Map(backups.map(({ name, manifest }) => [name, manifest]))
+  // Of a backup that is not known, any table may be needed: none that follows is known to be.
+  const isLast = (name: string) => scopeOf(known.get(name) ?? {}) === 'database'
+  for (const { number } of committed(live.versions)) {
+    const reached = backupsReached(live.versions, number, isLast)
+    const held = new Map(
+      reached.flatMap((name): [string, Held][] => {
+        const manifest = known.get(name)
+        return manifest ? [[name, manifest]] : []
+      })
+    )
+    for (const name of new Set(holdersOf(live, number, held).values())) needed.get(name)?.push(number)
   }
   return needed
 }

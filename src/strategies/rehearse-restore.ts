@@ -1,11 +1,13 @@
 import type { Engine } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import { compareRows, digestOf } from '../model/rows-digest.ts'
+import type { BackupScope } from '../model/version.ts'
 import type { Manifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
 import type { ReadableState } from './backup-reader.ts'
 import { BackupReader } from './backup-reader.ts'
 import { headOf } from './lifetimes.ts'
+import { scopeOf } from './recovery.ts'
 import { restoreInto } from './restore-into.ts'
 import type { LiveState } from './session.ts'
 import { StateReader } from './state-reader.ts'
@@ -59,7 +61,7 @@ export async function rehearseRestore(
     const tables = restored.tables.map((table) => ({ ...table, differing: differing.get(table.table) ?? 0 }))
     const isOfHead = backup !== null && at === headOf(live.versions)
     const changedSince = isOfHead
-      ? await changesSince(reader, await StateReader.open(engine, live, repository, at))
+      ? await changesSince(reader, await StateReader.open(engine, live, repository, at), scopeOf(backup.manifest))
       : []
     return { version: at, backup: backup?.name ?? null, tables, changedSince, notes: restored.notes }
   } finally {
@@ -67,18 +69,23 @@ export async function rehearseRestore(
   }
 }
 
-/** The newest full backup, or the newest of a version's state. */
+/** The newest full backup, or the newest of a version's state that is of the whole database. */
 async function backupOf(
   repository: Repository | null,
   version: number | null
 ): Promise<{ name: string; manifest: Manifest } | null> {
   const backups = (await repository?.backups()) ?? []
-  return backups.findLast(({ manifest }) => version === null || manifest.state === version) ?? null
+  const isOf = (manifest: Manifest) => manifest.state === version && scopeOf(manifest) === 'database'
+  return backups.findLast(({ manifest }) => version === null || isOf(manifest)) ?? null
 }
 
-async function changesSince(stored: ReadableState, now: ReadableState): Promise<Rehearsal['changedSince']> {
+async function changesSince(
+  stored: ReadableState,
+  now: ReadableState,
+  scope: BackupScope
+): Promise<Rehearsal['changedSince']> {
   const changed: Rehearsal['changedSince'] = []
-  for (const name of new Set([...stored.names(), ...now.names()])) {
+  for (const name of new Set([...stored.names(), ...(scope === 'database' ? now.names() : [])])) {
     const rowsOf = async (reader: ReadableState) => (await reader.table(name))?.rows ?? nothing
     const [before, after] = [await rowsOf(stored), await rowsOf(now)]
     if ((await digestOf(before())).equals(await digestOf(after()))) continue

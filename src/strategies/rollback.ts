@@ -10,16 +10,17 @@ import type { Manifest, TableManifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
 import { reachedByCascade } from './cascades.ts'
 import { shapeFromHistory } from './history-shape.ts'
-import { anchorFor, writtenBetween } from './lifetimes.ts'
+import { writtenBetween } from './lifetimes.ts'
 import type { StoredState } from './recovery.ts'
 import { storedState } from './recovery.ts'
-import type { Route, TableRoute } from './route.ts'
+import type { TableRoute } from './route.ts'
 import { describeRoute, planRoute } from './route.ts'
 import type { OtherNames } from './route-schema.ts'
 import { prepareSchema, remake, remakeTracked } from './route-schema.ts'
 import type { Run } from './run.ts'
 import type { LiveState } from './session.ts'
 import { differingRanges, diffImages, joinMovedRows, liveImage, liveName, noImage, storedImage } from './table-image.ts'
+import type { Touched } from './touched.ts'
 
 export interface RollbackOptions {
   to: number
@@ -36,9 +37,9 @@ export async function findRoute(
   live: LiveState,
   repository: Repository | null,
   to: number
-): Promise<Route & { stored: StoredState | null }> {
+): Promise<{ tables: TableRoute[]; stored: StoredState | null }> {
   const stored = await storedState(live, repository, to)
-  return { ...planRoute(live, to, anchorFor(live.versions, to), stored), stored }
+  return { tables: planRoute(live, to, stored), stored }
 }
 
 /**
@@ -54,7 +55,7 @@ export async function rollBack(
   const route = await findRoute(run.live, repository, options.to)
   if (!options.reshape) refuseReshaping(route.tables, options.to)
   const violationsBefore = (await run.engine.foreignKeyViolations()).length
-  if (options.alwaysBackUp || route.tables.some(overwritesUntracked)) await run.takeAnchor()
+  if (options.alwaysBackUp || route.tables.some(overwritesUntracked)) await run.takeAnchor(touchedBy(route.tables))
   const present = run.anchor && repository ? await repository.manifest(run.anchor) : null
   const tables = run.live.tables
   const { aside, standIns } = await prepareSchema(run, route.tables, (step) => differs(repository, present, step))
@@ -68,6 +69,11 @@ export async function rollBack(
   }
   if (executor.wroteAll) await assertForeignKeys(run, violationsBefore, standIns)
   return reports
+}
+
+/** No trigger fires and nothing cascades where rows are put back. */
+function touchedBy(steps: readonly TableRoute[]): Touched {
+  return { tables: steps.flatMap((step) => ('table' in step && step.kind !== 'leave' ? [step.table] : [])), note: null }
 }
 
 function overwritesUntracked(step: TableRoute): boolean {

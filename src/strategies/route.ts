@@ -1,7 +1,7 @@
 import type { Table } from '../model/table.ts'
 import type { TrackedTable } from '../model/version.ts'
 import type { TableManifest } from '../store/manifest.ts'
-import { createdBetween, headOf, storedAt, trackedAt, writtenBetween } from './lifetimes.ts'
+import { createdBetween, headOf, trackedAt, writtenBetween } from './lifetimes.ts'
 import type { StoredState } from './recovery.ts'
 import type { LiveState } from './session.ts'
 import { hasSameShape, shapeDifferences } from './shape.ts'
@@ -23,18 +23,12 @@ export type TableRoute =
   /** A full backup holds the state: write the rows that differ. */
   | { kind: 'restore'; table: Table; stored: TableManifest; tracked: TrackedTable | null }
 
-export interface Route {
-  /** The full backup that the route reads; null when it needs none. */
-  anchor: string | null
-  tables: TableRoute[]
-}
-
 /**
  * Chooses for each table the cheapest way to the state that version `to` left. Tables that are in that state already,
  * and tables of others that no version made, are not on the route.
- * @param stored the full backup that {@link anchorFor} names; null when there is none after `to`
+ * @param stored what full backups hold of that state; null when none was taken after `to`
  */
-export function planRoute(live: LiveState, to: number, anchor: string | null, stored: StoredState | null): Route {
+export function planRoute(live: LiveState, to: number, stored: StoredState | null): TableRoute[] {
   const head = headOf(live.versions)
   const trackedThen = trackedAt(live.everTracked, live.versions, to)
   const routes: TableRoute[] = []
@@ -47,9 +41,8 @@ export function planRoute(live: LiveState, to: number, anchor: string | null, st
       routes.push({ kind: 'revive', name, tracked })
     }
   }
-  const storedThen = storedAt(live.versions, stored, to)
+  const storedThen = stored?.tables ?? []
   for (const before of storedThen) {
-    if (trackedThen.has(before.name)) continue
     const table = findTable(live.tables, before.name)
     const tracked = live.tracked.get(before.name) ?? null
     if (table && table.ddl[0] !== before.ddl[0] && createdBetween(live.versions, before.name, to, head)) {
@@ -65,7 +58,7 @@ export function planRoute(live: LiveState, to: number, anchor: string | null, st
     if (known || !createdBetween(live.versions, table.name, to, head)) continue
     routes.push({ kind: 'drop', table, tracked: live.tracked.get(table.name) ?? null })
   }
-  return { anchor: routes.some((route) => 'stored' in route) ? anchor : null, tables: routes }
+  return routes
 }
 
 /** Whether a table's columns are not those of the backup, and no version had a hand in it. */

@@ -6,7 +6,7 @@ import { FailedRowSpool } from '../ledger/failed-row-spool.ts'
 import type { VersionHeader } from '../ledger/ledger.ts'
 import { takenOver } from '../ledger/ledger.ts'
 import type { Table, TableDefinition } from '../model/table.ts'
-import type { TableReport, Version } from '../model/version.ts'
+import type { BackupScope, TableReport, Version } from '../model/version.ts'
 import type { Repository } from '../store/repository.ts'
 import { takeAnchor } from './anchor.ts'
 import { headOf } from './lifetimes.ts'
@@ -14,6 +14,7 @@ import type { SchemaChange } from './schema-change.ts'
 import { announce, settleSchema } from './schema-change.ts'
 import type { LiveState, Session } from './session.ts'
 import { readLiveState } from './session.ts'
+import type { Touched } from './touched.ts'
 
 export interface RunOptions {
   /** How long to wait for another migration, in milliseconds. */
@@ -29,6 +30,8 @@ export class Run {
   readonly head: number
   readonly failed: FailedRowSpool
   readonly unsupported: string[]
+  /** What to say of the version; sentences. */
+  readonly notes: string[] = []
   live: LiveState
   readonly #session: Session | null
   #anchor: string | null = null
@@ -102,13 +105,24 @@ export class Run {
     return this.#anchor
   }
 
-  /** Backs up all tables once per version; a rehearsal takes none. */
-  async takeAnchor(): Promise<string | null> {
+  /** What the backup before the version holds. */
+  get scope(): BackupScope {
+    return this.#session?.scope ?? 'database'
+  }
+
+  /**
+   * Backs up once per version; a rehearsal takes none.
+   * @param touched what the version may change, which is all that is backed up where the scope is `tables`
+   */
+  async takeAnchor(touched: Touched): Promise<string | null> {
     if (this.#session === null) return null
     const { engine, ledger, repository, signal } = this.#session
     const database = await ledger.ensure(0, '')
-    const about = { state: this.head, version: this.number, database, signal }
-    this.#anchor ??= await takeAnchor(engine, repository, this.live.tables, about)
+    const isWhole = this.scope === 'database' || touched.note !== null
+    if (this.scope === 'tables' && touched.note !== null) this.notes.push(touched.note)
+    const scope = isWhole ? 'database' : 'tables'
+    const about = { state: this.head, version: this.number, scope, database, signal } as const
+    this.#anchor ??= await takeAnchor(engine, repository, isWhole ? this.live.tables : touched.tables, about)
     return this.#anchor
   }
 
@@ -181,7 +195,7 @@ export interface RunResult {
   /** Runs found interrupted, and now marked as failed. */
   interrupted: number[]
   failed: FailedRowSpool
-  /** Of earlier runs: which rows were put back; sentences. */
+  /** Of earlier runs, which rows were put back; of this one, what it says. Sentences. */
   notes: string[]
 }
 
@@ -235,6 +249,7 @@ async function makeOrFail(
       const run = new Run(engine, session, number, live, await engine.unsupportedTables(), failed)
       const tables = await work(run)
       await ledger.addFailedRows(number, failed.rows())
+      notes.push(...run.notes)
       return ledger.commit(number, { tables, anchor: run.anchor })
     })
   } catch (error) {

@@ -34,7 +34,10 @@ export async function restoreSchemaObjects(engine: Engine, objects: readonly Sch
 }
 
 /** What became of a backup's objects since, which a rollback leaves as they are; sentences. */
-export async function changedObjectNotes(engine: Engine, stored: StoredState): Promise<string[]> {
+export async function changedObjectNotes(
+  engine: Engine,
+  stored: Pick<StoredState, 'objects' | 'objectNotes'>
+): Promise<string[]> {
   // What the backup does not know, or the server does not show, did not change as far as anybody can tell.
   if (stored.objects === undefined) return []
   const { objects: now, notes } = await engine.schemaObjects()

@@ -1,7 +1,7 @@
 import type { Bookkeeping, Engine } from '../engines/engine.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Table } from '../model/table.ts'
-import type { TrackedTable, Version } from '../model/version.ts'
+import type { BackupScope, TrackedTable, Version } from '../model/version.ts'
 import type { Repository } from '../store/repository.ts'
 import { currentlyTracked } from './lifetimes.ts'
 
@@ -10,6 +10,8 @@ export interface Session {
   engine: Engine
   ledger: Ledger
   repository: Repository
+  /** What backups before versions hold. */
+  scope: BackupScope
   /** Gives the run up. */
   signal: AbortSignal | undefined
 }

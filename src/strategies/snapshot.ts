@@ -3,10 +3,11 @@ import type { Table } from '../model/table.ts'
 import { reachedByCascade } from './cascades.ts'
 import type { Objection, Strategy, Surroundings } from './strategy.ts'
 import { restoreObjection } from './strategy.ts'
+import { tablesOf, touchedBy } from './touched.ts'
 
 /**
- * Full backup before each version; the data tables stay as they are, without any added column or table. The backup also
- * stands in where a storage engine cannot abort.
+ * Full backup before each version, of the database or of the tables that it may change; the data tables stay as they are,
+ * without any added column or table. The backup also stands in where a storage engine cannot abort.
  */
 export const snapshot: Strategy = {
   name: 'snapshot',
@@ -24,9 +25,10 @@ export const snapshot: Strategy = {
     return trackedObjection(table, mode, run)
   },
 
-  async prepare(run, tables) {
-    await run.takeAnchor()
-    await run.guard(tables)
+  async prepare(run, writes) {
+    // A version that only makes tables is taken back by dropping them.
+    if (run.scope === 'database' || writes.length > 0) await run.takeAnchor(touchedBy(writes, run.live.tables))
+    await run.guard(tablesOf(writes))
   },
 
   async prepareNew() {}

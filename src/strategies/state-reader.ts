@@ -10,7 +10,7 @@ import type { Repository } from '../store/repository.ts'
 import type { ReadableState, StateTable } from './backup-reader.ts'
 import { storedTable, withoutFirst } from './backup-reader.ts'
 import { shapeFromHistory } from './history-shape.ts'
-import { storedAt, trackedAt } from './lifetimes.ts'
+import { createdBetween, headOf, trackedAt } from './lifetimes.ts'
 import type { StoredState } from './recovery.ts'
 import { storedState } from './recovery.ts'
 import type { LiveState } from './session.ts'
@@ -22,7 +22,7 @@ export type Place =
   | { kind: 'stored'; stored: TableManifest }
   | { kind: 'tracked'; tracked: TrackedTable; table: Table; tracking: Tracking }
 
-/** Finds each table as it was in one state: its history, a full backup, or the live rows. */
+/** Finds each table as it was in one state: its history, a full backup, or the live rows where nothing wrote them since. */
 export class StateReader implements ReadableState {
   readonly #engine: Engine
   readonly #live: LiveState
@@ -30,8 +30,7 @@ export class StateReader implements ReadableState {
   readonly #at: number
   readonly #tracked: Map<string, TrackedTable>
   /** Null where the live tables are in that state. */
-  readonly #stored: TableManifest[] | null
-  readonly #backup: StoredState | null
+  readonly #stored: StoredState | null
 
   private constructor(
     engine: Engine,
@@ -39,15 +38,13 @@ export class StateReader implements ReadableState {
     repository: Repository | null,
     at: number,
     tracked: Map<string, TrackedTable>,
-    backup: StoredState | null,
-    stored: TableManifest[] | null
+    stored: StoredState | null
   ) {
     this.#engine = engine
     this.#live = live
     this.#repository = repository
     this.#at = at
     this.#tracked = tracked
-    this.#backup = backup
     this.#stored = stored
   }
 
@@ -58,35 +55,55 @@ export class StateReader implements ReadableState {
   static async open(engine: Engine, live: LiveState, repository: Repository | null, at: number): Promise<StateReader> {
     const stored = await storedState(live, repository, at)
     const tracked = trackedAt(live.everTracked, live.versions, at)
-    return new StateReader(engine, live, repository, at, tracked, stored, stored && storedAt(live.versions, stored, at))
+    return new StateReader(engine, live, repository, at, tracked, stored)
   }
 
   /** When the backup was taken that some table is read from, ISO 8601, UTC; null where the database itself has them all. */
   get takenAt(): string | null {
-    return (this.#stored && this.#stored.length > 0 && this.#backup?.takenAt) || null
+    return (this.#stored && this.#stored.tables.length > 0 && this.#stored.takenAt) || null
   }
 
   /** Views, routines and the like: those of the backup, else those that there are now, of which no history is kept. */
   async objects(): Promise<SchemaObjects> {
-    if (this.#backup?.objects === undefined) return this.#engine.schemaObjects()
-    return { objects: this.#backup.objects, notes: this.#backup.objectNotes ?? [] }
+    if (this.#stored?.objects === undefined) return this.#engine.schemaObjects()
+    return { objects: this.#stored.objects, notes: this.#stored.objectNotes ?? [] }
   }
 
   /** The tables that there were. */
   names(): string[] {
-    const untracked = this.#stored ?? this.#live.tables.filter((table) => !this.#live.tracked.has(table.name))
-    return [...this.#tracked.keys(), ...untracked.map((table) => table.name)]
+    const stored = (this.#stored?.tables ?? []).map((table) => table.name)
+    const live = this.#live.tables.filter((table) => this.#isAsLive(table)).map((table) => table.name)
+    return [...this.#tracked.keys(), ...stored, ...live]
+  }
+
+  /**
+   * What is read as it is now although it is asked for as it was, of some tables: no version wrote them since, so that no
+   * backup had to hold them, and what others changed since cannot be told. Sentences.
+   */
+  unkept(names: readonly string[]): string[] {
+    if (this.#at === headOf(this.#live.versions)) return []
+    const tables = this.#live.tables.filter((table) => names.includes(table.name) && this.#isAsLive(table))
+    return tables.map(
+      ({ name }) =>
+        `${name} is in no backup after version ${this.#at}, because no version wrote it since: it is read as it is now.`
+    )
+  }
+
+  /** Whether the rows of a live table stand for those of the state. */
+  #isAsLive({ name }: Table): boolean {
+    const { tracked, versions } = this.#live
+    if (this.#stored?.isWhole || this.#tracked.has(name) || tracked.has(name)) return false
+    if (this.#stored?.tables.some((table) => table.name === name)) return false
+    return !createdBetween(versions, name, this.#at, headOf(versions))
   }
 
   async find(name: string): Promise<Place> {
     const tracked = this.#tracked.get(name)
     if (tracked) return this.#findTracked(tracked)
-    if (this.#stored) {
-      const stored = this.#stored.find((table) => table.name === name)
-      return stored ? { kind: 'stored', stored } : { kind: 'none' }
-    }
+    const stored = this.#stored?.tables.find((table) => table.name === name)
+    if (stored) return { kind: 'stored', stored }
     const table = this.#live.tables.find((candidate) => candidate.name === name)
-    return table && !this.#live.tracked.has(name) ? { kind: 'live', table } : { kind: 'none' }
+    return table && this.#isAsLive(table) ? { kind: 'live', table } : { kind: 'none' }
   }
 
   /** A table that there was, to be read whole; undefined where there was none. */

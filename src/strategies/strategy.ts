@@ -2,6 +2,7 @@ import type { WriteMode } from '../model/change.ts'
 import type { Table } from '../model/table.ts'
 import type { StrategyName } from '../model/version.ts'
 import type { Run } from './run.ts'
+import type { Write } from './touched.ts'
 
 /** Why a strategy cannot take a write back, and the way out. */
 export interface Objection {
@@ -21,7 +22,7 @@ export interface Strategy {
    */
   objection(table: Table, mode: WriteMode, run: Surroundings): Objection | null
   /** Prepares recovery material for tables that are there already, before the first write. */
-  prepare(run: Run, tables: Table[]): Promise<void>
+  prepare(run: Run, writes: readonly Write[]): Promise<void>
   /** Prepares a table that this version has just made. */
   prepareNew(run: Run, table: Table): Promise<void>
 }

@@ -26,7 +26,8 @@ afterEach(() => place.remove())
 
 async function manifest(): Promise<Manifest> {
   const identity = String(place.rows("SELECT value FROM rowback_meta WHERE name = 'database'")[0])
-  return (await (await Repository.open(place.at('.rowback'), identity)).latestManifest()) as Manifest
+  const backups = await (await Repository.open(place.at('.rowback'), identity)).backups()
+  return backups.at(-1)?.manifest as Manifest
 }
 
 test('views and their triggers are made again in another file', async () => {
@@ -70,9 +71,8 @@ test('a rollback leaves them as they are, and names those that changed', async (
 
 test('of a backup that was made without looking for them, nothing is said', async () => {
   await place.json(['migrate', 't.csv', '-m', 'x'])
-  const { objects: _objects, objectNotes: _notes, ...rest } = await manifest()
   const engine = await openEngine(`sqlite:${place.at('shop.db')}`)
-  const notes = await changedObjectNotes(engine, rest)
+  const notes = await changedObjectNotes(engine, { ...(await manifest()), objects: undefined, objectNotes: undefined })
   await engine.close()
   expect(notes).toEqual([])
 })

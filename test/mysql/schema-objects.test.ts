@@ -41,7 +41,8 @@ async function manifest(): Promise<Manifest> {
   const [[identity]] = (await shop.rows(
     `SELECT value FROM ${shop.database.name}_rowback.rowback_meta WHERE name = 'database'`
   )) as [[string]]
-  return (await (await Repository.open(shop.place.at('.rowback'), identity)).latestManifest()) as Manifest
+  const backups = await (await Repository.open(shop.place.at('.rowback'), identity)).backups()
+  return backups.at(-1)?.manifest as Manifest
 }
 
 /** Makes the tables and objects of the newest backup in the other database, and gives a session there. */

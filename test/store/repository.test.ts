@@ -132,11 +132,11 @@ describe('manifests', () => {
     const again = await Repository.open(root, database)
     const manifest: Manifest = await again.manifest(first)
     expect([manifest.format, manifest.sequence, manifest.state, manifest.tables[0]?.rows]).toEqual([1, 1, 0, 1])
-    expect(await again.latestManifest()).toMatchObject({ sequence: 2, state: 1 })
+    expect((await again.backups()).at(-1)?.manifest).toMatchObject({ sequence: 2, state: 1 })
   })
 
   test('an empty repository has none', async () => {
-    expect(await repository.latestManifest()).toBe(null)
+    expect(await repository.latestTables()).toEqual(new Map())
   })
 
   test.each([
@@ -153,7 +153,7 @@ describe('manifests', () => {
       exit: ExitCode.backupDamaged,
       message: `The backup file ${manifestPath(name)} was altered.`
     })
-    await expect(again.latestManifest()).rejects.toMatchObject({ code: 'backup.damaged' })
+    await expect(again.latestTables()).rejects.toMatchObject({ code: 'backup.damaged' })
   })
 
   test('that are missing are refused with exit code 7 and the way to another folder', async () => {

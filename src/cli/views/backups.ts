@@ -7,7 +7,7 @@ import { ranges } from '../../operations/backup/prune.ts'
 import type { BackupVerifyOutput } from '../../operations/backup/verify.ts'
 import type { Style } from '../render.ts'
 import { rehearsalView } from './states.ts'
-import { plural, textTable } from './table.ts'
+import { plural, shorten, textTable } from './table.ts'
 
 export function backupCreateView(backup: BackupJson, style: Style): string {
   return [textTable(style, HEAD, [cellsOf(backup)]), ...backup.notes.map((note) => style.yellow(note))].join('\n')
@@ -47,7 +47,7 @@ function cellsOf(backup: BackupJson): (string | number)[] {
     backup.takenAt,
     `version ${backup.state}`,
     backup.version === null ? 'itself' : `version ${backup.version}`,
-    backup.tables,
+    backup.only === null ? backup.tables : shorten(`${backup.tables}, only ${backup.only.join(', ')}`, 50),
     backup.objects,
     backup.rows,
     bytesForPeople(backup.bytes),

@@ -45,7 +45,9 @@ function tableView(table: InspectedTable, style: Style): string {
 }
 
 export function queryView(output: QueryOutput, style: Style): string {
-  return [textTable(style, output.columns, output.rows, false), style.dim(plural(output.rows.length, 'row'))].join('\n')
+  const notes = (output.notes ?? []).map((note) => style.yellow(note))
+  const table = textTable(style, output.columns, output.rows, false)
+  return [table, style.dim(plural(output.rows.length, 'row')), ...notes].join('\n')
 }
 
 export function statusView(output: StatusOutput, style: Style): string {

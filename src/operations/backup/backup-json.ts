@@ -1,4 +1,5 @@
 import type { Manifest } from '../../store/manifest.ts'
+import { scopeOf } from '../../strategies/recovery.ts'
 
 /** A full backup as JSON. */
 export interface BackupJson {
@@ -10,6 +11,8 @@ export interface BackupJson {
   /** The version that took it before it wrote; null for one that was taken by itself. */
   version: number | null
   tables: number
+  /** The names of these tables, where it is a backup of some tables and not of the whole database; else null. */
+  only: string[] | null
   rows: number
   /** The uncompressed rows, in bytes. */
   bytes: number
@@ -30,6 +33,7 @@ export function backupJson(backup: string, manifest: Manifest): BackupJson {
     state,
     version,
     tables: tables.length,
+    only: scopeOf(manifest) === 'tables' ? tables.map(({ name }) => name) : null,
     rows: sum(tables.map((table) => table.rows)),
     bytes: sum(tables.flatMap((table) => table.chunks.map((chunk) => chunk.bytes))),
     added,

@@ -5,8 +5,8 @@ import { DamagedFile } from '../../store/objects.ts'
 import type { Repository } from '../../store/repository.ts'
 import type { Problem, VerifyLevel } from '../../store/verify.ts'
 import { Findings, VERIFY_LEVELS, Verifier } from '../../store/verify.ts'
-import { anchorFor, committed } from '../../strategies/lifetimes.ts'
-import { neededBy } from '../../strategies/recovery.ts'
+import { committed } from '../../strategies/lifetimes.ts'
+import { backupsReached, neededBy, scopeOf } from '../../strategies/recovery.ts'
 import type { Rehearsal } from '../../strategies/rehearse-restore.ts'
 import { rehearseRestore } from '../../strategies/rehearse-restore.ts'
 import type { LiveState } from '../../strategies/session.ts'
@@ -117,10 +117,10 @@ async function namesToVerify(
   }
   if (version === undefined) return [...names].sort()
   const number = await context.versionNumber(version)
-  const anchor = anchorFor(live.versions, number)
-  if (anchor !== null && !names.has(anchor)) await repository.manifest(anchor)
+  const anchors = await anchorsOf(repository, live, number)
+  for (const anchor of anchors) if (!names.has(anchor)) await repository.manifest(anchor)
   const others = await takenByThemselves(repository, number)
-  const wanted = [...(anchor === null ? [] : [anchor]), ...others]
+  const wanted = [...anchors, ...others]
   if (wanted.length === 0 && !rehearse) {
     throw new RowbackError({
       code: 'backup.missing',
@@ -132,14 +132,33 @@ async function namesToVerify(
   return wanted
 }
 
-/** Backups of a version's state that no version took; what cannot be read is left to a check of all. */
-async function takenByThemselves(repository: Repository, state: number): Promise<string[]> {
-  const taken: string[] = []
+/** The backups that a version's state is read from. */
+async function anchorsOf(repository: Repository, live: LiveState, number: number): Promise<string[]> {
+  const readable = await readableBackups(repository)
+  const isWhole = (name: string) => {
+    const manifest = readable.find((backup) => backup.name === name)?.manifest
+    return manifest !== undefined && scopeOf(manifest) === 'database'
+  }
+  const needed = neededBy(live, readable)
+  // A backup of some tables is only looked at for what it has of the state; of one that cannot be read that is not known.
+  return backupsReached(live.versions, number, isWhole).filter(
+    (name) => isWhole(name) || (needed.get(name)?.includes(number) ?? true)
+  )
+}
+
+async function readableBackups(repository: Repository): Promise<{ name: string; manifest: Manifest }[]> {
+  const backups: { name: string; manifest: Manifest }[] = []
   for (const name of await repository.names()) {
     const manifest = await repository.manifest(name).catch(() => null)
-    if (manifest?.state === state && manifest.version === null) taken.push(name)
+    if (manifest) backups.push({ name, manifest })
   }
-  return taken
+  return backups
+}
+
+/** Backups of a version's state that no version took; what cannot be read is left to a check of all. */
+async function takenByThemselves(repository: Repository, state: number): Promise<string[]> {
+  const backups = await readableBackups(repository)
+  return backups.filter(({ manifest }) => manifest.state === state && manifest.version === null).map(({ name }) => name)
 }
 
 async function read(repository: Repository, name: string, findings: Findings): Promise<Manifest | null> {
@@ -163,9 +182,12 @@ function versionsOf(
   readable: readonly { name: string; manifest: Manifest }[]
 ): Map<string, number[]> {
   const versions = neededBy(live, readable)
+  const whole = new Set(readable.filter(({ manifest }) => scopeOf(manifest) === 'database').map(({ name }) => name))
   for (const name of names) {
     if (versions.has(name)) continue
-    const may = committed(live.versions).filter(({ number }) => anchorFor(live.versions, number) === name)
+    const may = committed(live.versions).filter(({ number }) =>
+      backupsReached(live.versions, number, (backup) => backup === name || whole.has(backup)).includes(name)
+    )
     versions.set(
       name,
       may.map(({ number }) => number)
