@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
-import { parse, stringify } from 'yaml'
+import { parse, parseDocument, stringify } from 'yaml'
 import { z } from 'zod'
 import { usageError } from './errors.ts'
 import type { BackupScope } from './model/version.ts'
@@ -88,6 +88,34 @@ export function writeConfigFile(content: ConfigFile, cwd = process.cwd()): strin
   const path = join(cwd, CONFIG_FILE)
   writeFileSync(path, stringify(fileSchema.parse(content)))
   return path
+}
+
+/**
+ * Writes the strategy into `rowback.yaml`, all else in it left as it is.
+ * @returns `written`; `said` where it stood there already; `none` without a file, or where the file is about another
+ *   database; `failed` where it cannot be written
+ */
+export function recordStrategy(
+  config: Config,
+  strategy: 'snapshot' | 'incremental',
+  cwd = process.cwd()
+): 'written' | 'said' | 'none' | 'failed' {
+  const path = join(cwd, CONFIG_FILE)
+  const file = readConfigFile(path)
+  if (!existsSync(path)) return 'none'
+  if (withoutPassword(file.target ?? config.target) !== withoutPassword(config.target)) return 'none'
+  if ((file.strategy ?? 'snapshot') === strategy) return 'said'
+  try {
+    const document = parseDocument(readFileSync(path, 'utf8'))
+    document.set('strategy', strategy)
+    // Through a link, and whole or not at all.
+    const real = realpathSync(path)
+    writeFileSync(`${real}.new`, document.toString({ lineWidth: 0 }))
+    renameSync(`${real}.new`, real)
+    return 'written'
+  } catch {
+    return 'failed'
+  }
 }
 
 /** A text without the password of the target URL in it: whatever stands before the last @ of the host's part. */

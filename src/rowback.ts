@@ -12,6 +12,7 @@ import { checkout } from './operations/checkout.ts'
 import type { OpenedTarget } from './operations/context.ts'
 import { Context } from './operations/context.ts'
 import { diff } from './operations/diff.ts'
+import { enable } from './operations/enable.ts'
 import { log } from './operations/log.ts'
 import type { MigrateOutput } from './operations/migrate.ts'
 import { migrate } from './operations/migrate.ts'
@@ -152,6 +153,14 @@ export class Rowback {
     options: Omit<Input<typeof rollback>, 'version'> = {}
   ): Promise<Output<typeof rollback>> {
     return this.run(rollback, { ...options, version })
+  }
+
+  /** Switches the strategy, with a full backup first, as a new version where there is anything to do. */
+  enable(
+    strategy: 'snapshot' | 'incremental',
+    options: Omit<Input<typeof enable>, 'strategy'> = {}
+  ): Promise<Output<typeof enable>> {
+    return this.run(enable, { ...options, strategy })
   }
 
   /** The versions, newest first. */

@@ -352,6 +352,8 @@ export interface Engine {
   addVersionColumn(table: Table): Promise<void>
   /** Adds the column and makes the history table. */
   startTracking(table: Table, tracking: Tracking): Promise<void>
+  /** Takes the column `version_id` out of a table; the history stays. */
+  dropVersionColumn(table: Table): Promise<void>
   /**
    * Takes the version column out of a table and drops its history, which may be gone already.
    * @param table null when it has no such column
@@ -362,8 +364,17 @@ export interface Engine {
    * @returns what was written
    */
   undo(table: Table, tracking: Tracking, to: number, as: number): Promise<WriteCounts>
+  /**
+   * Brings a table to what it was at version `to`, as version `as`, from a history that was closed before version `as`.
+   * @param from the history
+   * @param tracking how superseded rows are kept now; null when they are not
+   * @returns what was written
+   */
+  recall(table: Table, from: Tracking, to: number, as: number, tracking: Tracking | null): Promise<WriteCounts>
   /** Moves every live row to history as superseded by `as`. */
   supersedeAll(table: Table, tracking: Tracking, as: number): Promise<number>
+  /** Copies every live row to history as superseded by `as`: afterwards the history alone has all that it ever had. */
+  closeHistory(table: Table, tracking: Tracking, as: number): Promise<number>
   /**
    * What changed in a tracked table between the states `from` and `to`, one change per key.
    * Cells stand in the table's writable columns.

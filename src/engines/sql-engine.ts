@@ -180,8 +180,12 @@ export abstract class SqlEngine implements Engine {
     )
   }
 
+  async dropVersionColumn(table: Table): Promise<void> {
+    await this.run(`ALTER TABLE ${this.quote(table.name)} DROP COLUMN ${this.quote(VERSION_COLUMN)}`)
+  }
+
   async stopTracking(table: Table | null, tracking: Tracking): Promise<void> {
-    if (table) await this.run(`ALTER TABLE ${this.quote(table.name)} DROP COLUMN ${this.quote(VERSION_COLUMN)}`)
+    if (table) await this.dropVersionColumn(table)
     await this.run(`DROP TABLE IF EXISTS ${this.historyOf(tracking)}`)
   }
 
@@ -232,8 +236,36 @@ export abstract class SqlEngine implements Engine {
     return Number(both.rows[0]?.[0])
   }
 
+  async recall(table: Table, from: Tracking, to: number, as: number, tracking: Tracking | null): Promise<WriteCounts> {
+    return this.withoutTriggers(table, async () => {
+      const live = this.quote(table.name)
+      const history = this.historyOf(from)
+      const then = `EXISTS (SELECT 1 FROM ${history} h WHERE ${this.stateOf('h')} AND ${this.sameKey(table, live, 'h')}`
+      const differs = `NOT ${then} AND ${this.sameContent(table, live, 'h')})`
+      const state = [to, to].map(BigInt)
+      if (tracking) await this.supersede(table, tracking, as, differs, state)
+      const changed = await this.query(`SELECT count(*) FROM ${live} WHERE ${differs} AND ${then})`, [
+        ...state,
+        ...state
+      ])
+      const updated = Number(changed.rows[0]?.[0])
+      const taken = await this.run(`DELETE FROM ${live} WHERE ${differs}`, state)
+      const names = this.list([...this.names(table), ...(tracking ? [VERSION_COLUMN] : [])])
+      const put = await this.run(
+        `INSERT INTO ${live} (${names}) SELECT ${this.copiesOf(table, 'h')}${tracking ? `, ${as}` : ''} FROM ${history} h ` +
+          `WHERE ${this.stateOf('h')} AND NOT EXISTS (SELECT 1 FROM ${live} t WHERE ${this.sameKey(table, 't', 'h')})`,
+        state
+      )
+      return { ...noCounts(), updated, inserted: put - updated, deleted: taken - updated }
+    })
+  }
+
+  async closeHistory(table: Table, tracking: Tracking, as: number): Promise<number> {
+    return this.supersede(table, tracking, as, '1 = 1', [])
+  }
+
   async supersedeAll(table: Table, tracking: Tracking, as: number): Promise<number> {
-    const moved = await this.supersede(table, tracking, as, '1 = 1', [])
+    const moved = await this.closeHistory(table, tracking, as)
     await this.withoutTriggers(table, () => this.run(`DELETE FROM ${this.quote(table.name)}`))
     return moved
   }

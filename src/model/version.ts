@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Author } from './author.ts'
 import type { WriteCounts, WriteMode } from './change.ts'
 
-export type VersionKind = 'baseline' | 'migrate' | 'rollback' | 'revert' | 'exec'
+export type VersionKind = 'baseline' | 'migrate' | 'rollback' | 'revert' | 'exec' | 'enable'
 export type VersionStatus = 'pending' | 'committed' | 'failed'
 export type StrategyName = 'snapshot' | 'incremental'
 /** What a backup before a version holds: the whole database, or the tables that the version may change. */
@@ -25,6 +25,8 @@ export interface TableReport extends WriteCounts {
   dropped?: boolean
   /** The history table, where the table was tracked. */
   history?: string
+  /** The version wrote no row of it: from here on its history is kept, or no longer. */
+  tracking?: 'begun' | 'ended'
 }
 
 /** One immutable, numbered entry of the ledger. */

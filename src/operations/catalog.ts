@@ -6,6 +6,7 @@ import { backupRestore } from './backup/restore.ts'
 import { backupVerify } from './backup/verify.ts'
 import { checkout } from './checkout.ts'
 import { diff } from './diff.ts'
+import { enable } from './enable.ts'
 import { init } from './init.ts'
 import { inspect } from './inspect.ts'
 import { log } from './log.ts'
@@ -32,6 +33,7 @@ export const catalog = [
   query,
   checkout,
   rollback,
+  enable,
   backupCreate,
   backupList,
   backupVerify,

@@ -3,7 +3,7 @@ import { RowbackError } from '../errors.ts'
 import { findTable } from '../migrate/bind-table.ts'
 import type { Column, Table } from '../model/table.ts'
 import { strategyNamed } from '../strategies/choose.ts'
-import { hasVersionColumn } from '../strategies/run.ts'
+import { hasVersionColumn } from '../strategies/schema-change.ts'
 import type { LiveState } from '../strategies/session.ts'
 import { operation } from './operation.ts'
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { settle } from '../strategies/run.ts'
+import type { Context } from './context.ts'
 import { wait } from './inputs.ts'
 import { operation } from './operation.ts'
 
@@ -19,14 +20,21 @@ export const recover = operation({
   input: z.object({ wait }),
   makesDatabase: false,
   async run(context, options): Promise<RecoverOutput> {
-    const { engine, ledger } = context
-    if (!ledger.exists) return { recovered: [] }
-    const wait = options.wait * 1000
-    const repository = await context.repository()
-    return engine.exclusively(wait, async () => {
-      const recovered = await ledger.recover(wait)
-      const notes = await settle({ engine, ledger, repository })
-      return { recovered, ...(notes.length > 0 && { notes }) }
-    })
+    return recoverRuns(context, options.wait * 1000)
   }
 })
+
+/**
+ * Marks interrupted runs as failed, and finishes or takes back what is left of them and of others.
+ * @param wait for another migration, in milliseconds
+ */
+export async function recoverRuns(context: Context, wait: number): Promise<RecoverOutput> {
+  const { engine, ledger } = context
+  if (!ledger.exists) return { recovered: [] }
+  const repository = await context.repository()
+  return engine.exclusively(wait, async () => {
+    const recovered = await ledger.recover(wait)
+    const notes = await settle({ engine, ledger, repository })
+    return { recovered, ...(notes.length > 0 && { notes }) }
+  })
+}

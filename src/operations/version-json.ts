@@ -40,6 +40,8 @@ export interface TableJson extends WriteCounts {
   key?: string[] | null
   created?: boolean
   dropped?: boolean
+  /** From this version on the history of the table is kept, or no longer. */
+  tracking?: TableReport['tracking']
   /** The file of its failed rows; null where there is none. */
   failedRows: string | null
 }

@@ -12,12 +12,23 @@ export function headOf(versions: readonly Version[]): number {
 
 /** Whether a tracked table was there, under its history, in the state that version `at` left. */
 export function existedAt(tracked: TrackedTable, versions: readonly Version[], at: number): boolean {
-  if (tracked.since > at) return false
+  if (tracked.since > at || (endOf(tracked, versions) ?? Number.POSITIVE_INFINITY) <= at) return false
   const events = committed(versions)
     .filter((version) => version.number <= at)
     .flatMap((version) => version.tables)
     .filter((report) => report.history === tracked.history && (report.created || report.dropped))
   return !events.at(-1)?.dropped
+}
+
+/**
+ * The version that ended a table's history: what it left, and what came after it, is not in there. Null while it is kept
+ * on, be it of a table that is not there just now.
+ */
+export function endOf(tracked: TrackedTable, versions: readonly Version[]): number | null {
+  const ending = committed(versions).find((version) =>
+    version.tables.some((report) => report.history === tracked.history && report.tracking === 'ended')
+  )
+  return ending?.number ?? null
 }
 
 /** The tables that are tracked now, by name. A table that was dropped and made anew has a history of its own each time. */
@@ -46,7 +57,7 @@ export function createdBetween(versions: readonly Version[], table: string, afte
 
 /** Whether some version after `after` and up to `upTo` wrote this table. */
 export function writtenBetween(versions: readonly Version[], table: string, after: number, upTo: number): boolean {
-  return reportsBetween(versions, after, upTo).some((report) => report.table === table)
+  return reportsBetween(versions, after, upTo).some((report) => report.table === table && !report.tracking)
 }
 
 function reportsBetween(versions: readonly Version[], after: number, upTo: number) {

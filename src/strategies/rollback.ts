@@ -15,8 +15,8 @@ import type { StoredState } from './recovery.ts'
 import { storedState } from './recovery.ts'
 import type { TableRoute } from './route.ts'
 import { describeRoute, planRoute } from './route.ts'
-import type { OtherNames } from './route-schema.ts'
-import { prepareSchema, remake, remakeTracked } from './route-schema.ts'
+import type { OtherNames, Revive } from './route-schema.ts'
+import { prepareSchema, remake, remakeRevived } from './route-schema.ts'
 import type { Run } from './run.ts'
 import type { LiveState } from './session.ts'
 import { differingRanges, diffImages, joinMovedRows, liveImage, liveName, noImage, storedImage } from './table-image.ts'
@@ -77,7 +77,7 @@ function touchedBy(steps: readonly TableRoute[]): Touched {
 }
 
 function overwritesUntracked(step: TableRoute): boolean {
-  return 'stored' in step || (step.kind === 'drop' && step.tracked === null)
+  return 'stored' in step || ((step.kind === 'drop' || step.kind === 'recall') && step.tracked === null)
 }
 
 /** Columns go with their values, or come back: that is the user's to say. */
@@ -95,7 +95,9 @@ function refuseReshaping(steps: readonly TableRoute[], to: number): void {
 /** Tables whose own rows are written, as opposed to those of a table that is made. */
 function writtenInPlace(steps: readonly TableRoute[], aside: OtherNames['aside']): Table[] {
   return steps.flatMap((step) =>
-    step.kind === 'restore' || (step.kind === 'drop' && !aside.has(step.table.name)) ? [step.table] : []
+    step.kind === 'restore' || step.kind === 'recall' || (step.kind === 'drop' && !aside.has(step.table.name))
+      ? [step.table]
+      : []
   )
 }
 
@@ -139,7 +141,9 @@ class RouteExecutor {
       case 'drop':
         return this.#drop(step.table, step.tracked)
       case 'revive':
-        return this.#revive(step.name, step.tracked)
+        return this.#revive(step)
+      case 'recall':
+        return this.#recall(step)
       case 'rebuild':
         return this.#rebuild(step.stored)
       case 'reshape':
@@ -177,13 +181,26 @@ class RouteExecutor {
     await this.#run.reread()
   }
 
-  async #revive(name: string, tracked: TrackedTable): Promise<TableReport> {
+  async #revive(step: Revive): Promise<TableReport> {
     const { engine, number } = this.#run
-    const made = { created: true, history: tracked.history }
+    const { name, tracked, isEnded } = step
+    const made = isEnded ? { created: true } : { created: true, history: tracked.history }
     if (!this.#run.canChangeSchema) return { ...report(name, await this.#countState(tracked)), ...made }
-    if (engine.capabilities.transactionalDdl) await remakeTracked(this.#run, tracked)
-    const counts = await engine.undo(this.#made(name), trackingOf(tracked), this.#options.to, number)
+    if (engine.capabilities.transactionalDdl) await remakeRevived(this.#run, step)
+    const { to } = this.#options
+    const counts = isEnded
+      ? await engine.recall(this.#made(name), trackingOf(tracked), to, number, null)
+      : await engine.undo(this.#made(name), trackingOf(tracked), to, number)
     return { ...report(name, counts), ...made }
+  }
+
+  async #recall({ table, from, tracked }: Extract<TableRoute, { kind: 'recall' }>): Promise<TableReport | null> {
+    const { engine, number } = this.#run
+    const tracking = tracked && trackingOf(tracked)
+    const counts = await engine.recall(table, trackingOf(from), this.#options.to, number, tracking)
+    this.#refuseDrift(table, counts)
+    if (counts.inserted + counts.updated + counts.deleted === 0) return null
+    return tracked ? { ...report(table.name, counts), history: tracked.history } : report(table.name, counts)
   }
 
   /** What a rehearsal that cannot make the table would put into it. */

@@ -1,7 +1,6 @@
 import type { StandIn } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import type { Table } from '../model/table.ts'
-import type { TrackedTable } from '../model/version.ts'
 import type { TableRoute } from './route.ts'
 import type { Run } from './run.ts'
 import { keptColumns } from './shape.ts'
@@ -37,10 +36,11 @@ export async function prepareSchema(
     }
   }
   for (const step of steps) {
-    if (step.kind === 'revive') await remakeTracked(run, step.tracked)
+    if (step.kind === 'revive') await remakeRevived(run, step)
     if (step.kind === 'rebuild') await remake(run, step.stored.name, step.stored.ddl)
     if (step.kind === 'reshape') standIns.push(await makeShadow(run, step, standIns.length))
-    if ((step.kind === 'undo' || step.kind === 'restore') && isWritten(step)) await liftTriggers(run, step.table)
+    if ((step.kind === 'undo' || step.kind === 'restore' || step.kind === 'recall') && isWritten(step))
+      await liftTriggers(run, step.table)
   }
   await run.reread()
   return { aside, standIns }
@@ -114,9 +114,12 @@ async function putAside(run: Run, table: Table): Promise<Table> {
   return { ...table, name: under }
 }
 
-/** Makes a tracked table as it was, to be filled from its history. */
-export async function remakeTracked(run: Run, tracked: TrackedTable): Promise<void> {
+export type Revive = Extract<TableRoute, { kind: 'revive' }>
+
+/** Makes a table as it was, to be filled from its history. */
+export async function remakeRevived(run: Run, { tracked, isEnded }: Revive): Promise<void> {
   await remake(run, tracked.table, tracked.ddl)
+  if (isEnded) return
   await run.engine.addVersionColumn(run.table(tracked.table) as Table)
   run.live.tracked.set(tracked.table, tracked)
   await run.reread()

@@ -1,7 +1,7 @@
 import type { Table } from '../model/table.ts'
 import type { TrackedTable } from '../model/version.ts'
 import type { TableManifest } from '../store/manifest.ts'
-import { createdBetween, headOf, trackedAt, writtenBetween } from './lifetimes.ts'
+import { createdBetween, endOf, headOf, trackedAt, writtenBetween } from './lifetimes.ts'
 import type { StoredState } from './recovery.ts'
 import type { LiveState } from './session.ts'
 import { hasSameShape, shapeDifferences } from './shape.ts'
@@ -12,8 +12,10 @@ export type TableRoute =
   | { kind: 'undo'; table: Table; tracked: TrackedTable }
   /** A version that is being left made it: it goes. */
   | { kind: 'drop'; table: Table; tracked: TrackedTable | null }
-  /** It was taken away since; it is made anew and filled from its history. */
-  | { kind: 'revive'; name: string; tracked: TrackedTable }
+  /** It was taken away since; it is made anew and filled from its history, which is kept on unless it was ended. */
+  | { kind: 'revive'; name: string; tracked: TrackedTable; isEnded: boolean }
+  /** A history that was ended holds the state: write the rows that differ. */
+  | { kind: 'recall'; table: Table; from: TrackedTable; tracked: TrackedTable | null }
   /** It was taken away since; it is made anew and filled from a full backup. */
   | { kind: 'rebuild'; stored: TableManifest }
   /** Others changed its columns since, and a version wrote it: it is made anew as it was, and filled from a full backup. */
@@ -34,11 +36,18 @@ export function planRoute(live: LiveState, to: number, stored: StoredState | nul
   const routes: TableRoute[] = []
   for (const [name, tracked] of trackedThen) {
     const table = findTable(live.tables, name)
+    const isEnded = endOf(tracked, live.versions) !== null
     if (live.tracked.get(name) === tracked && table) {
       if (writtenBetween(live.versions, name, to, head)) routes.push({ kind: 'undo', table, tracked })
+    } else if (
+      isEnded &&
+      table &&
+      !(table.ddl[0] !== tracked.ddl[0] && createdBetween(live.versions, name, to, head))
+    ) {
+      routes.push({ kind: 'recall', table, from: tracked, tracked: live.tracked.get(name) ?? null })
     } else {
       if (table) routes.push({ kind: 'drop', table, tracked: live.tracked.get(name) ?? null })
-      routes.push({ kind: 'revive', name, tracked })
+      routes.push({ kind: 'revive', name, tracked, isEnded })
     }
   }
   const storedThen = stored?.tables ?? []
@@ -80,6 +89,8 @@ export function describeRoute(route: TableRoute): string {
       return `${route.table.name}: drop the table, which a later version made`
     case 'revive':
       return `${route.name}: make the table again from its history`
+    case 'recall':
+      return `${route.table.name}: put back the rows that differ from its history, which was kept until the switch`
     case 'rebuild':
       return `${route.stored.name}: make the table again from the backup`
     case 'reshape':

@@ -1,5 +1,4 @@
 import type { Engine, Tracking } from '../engines/engine.ts'
-import { VERSION_COLUMN } from '../engines/engine.ts'
 import type { ErrorDetail } from '../errors.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import { FailedRowSpool } from '../ledger/failed-row-spool.ts'
@@ -11,9 +10,9 @@ import type { Repository } from '../store/repository.ts'
 import { takeAnchor } from './anchor.ts'
 import { headOf } from './lifetimes.ts'
 import type { SchemaChange } from './schema-change.ts'
-import { announce, settleSchema } from './schema-change.ts'
+import { announce, hasVersionColumn, settleSchema } from './schema-change.ts'
 import type { LiveState, Session } from './session.ts'
-import { readLiveState } from './session.ts'
+import { bookkeepingOf, readLiveState } from './session.ts'
 import type { Touched } from './touched.ts'
 
 export interface RunOptions {
@@ -22,6 +21,9 @@ export interface RunOptions {
   /** Off where rows are restored; see {@link Engine.transaction}. */
   foreignKeys: boolean
 }
+
+/** Of tables; databases that allow longer ones need none. */
+const LONGEST_NAME = 64
 
 /** One version in the making: everything it does happens in one transaction. */
 export class Run {
@@ -145,7 +147,7 @@ export class Run {
       ddl: table.ddl
     }
     if (!this.canChangeSchema) return
-    await this.announce({ kind: 'tracked', table: table.name, history: tracked.history })
+    await this.announce({ kind: 'tracked', table: table.name, history: tracked.history, ddl: table.ddl })
     await this.engine.startTracking(table, { history: tracked.history, live: true })
     this.live.tracked.set(table.name, tracked)
     this.live.everTracked.push(tracked)
@@ -158,8 +160,9 @@ export class Run {
         (name) => name.toLowerCase()
       )
     )
-    const name = `history_${table}`
-    return taken.has(name.toLowerCase()) ? `${name}_${this.number}` : name
+    const name = `history_${table}`.slice(0, LONGEST_NAME)
+    const end = `_${this.number}`
+    return taken.has(name.toLowerCase()) ? `${name.slice(0, LONGEST_NAME - end.length)}${end}` : name
   }
 
   /** How a table's superseded rows are kept; null when they are not. */
@@ -171,23 +174,13 @@ export class Run {
   /** Reads the tables anew after DDL. */
   async reread(): Promise<void> {
     const { engine } = this
-    const bookkeeping = this.live.everTracked.map((entry) => ({
-      table: this.live.tracked.get(entry.table) === entry ? entry.table : null,
-      history: entry.history,
-      ddl: entry.ddl
-    }))
     const scratch = this.canChangeSchema ? [] : this.live.tables.filter((table) => table.ddl.length === 0)
-    this.live.tables = [...(await engine.tables(bookkeeping)), ...scratch]
+    this.live.tables = [...(await engine.tables(bookkeepingOf(this.live))), ...scratch]
   }
 
   table(name: string): Table | undefined {
     return this.live.tables.find((table) => table.name.toLowerCase() === name.toLowerCase())
   }
-}
-
-/** Whether a table has a column of its own where the version of a row would stand. */
-export function hasVersionColumn(table: Table): boolean {
-  return table.columns.some((column) => column.name.toLowerCase() === VERSION_COLUMN)
 }
 
 export interface RunResult {

@@ -1,4 +1,4 @@
-import type { Engine, Tracking } from '../engines/engine.ts'
+import type { Bookkeeping, Engine, Tracking } from '../engines/engine.ts'
 import { VERSION_COLUMN } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -15,7 +15,9 @@ export type SchemaChange =
   /** The version made this table: it goes if the version failed. */
   | { kind: 'created'; table: string }
   /** The version began to track this table: the column and the history go if it failed. */
-  | { kind: 'tracked'; table: string; history: string }
+  | { kind: 'tracked'; table: string; history: string; ddl: string[] }
+  /** The version ended the history of this table: the column goes if it committed. */
+  | { kind: 'untracked'; table: string; history: string; ddl: string[] }
   /** The version took this table away, and emptied it: it goes if the version committed. */
   | { kind: 'emptied'; table: string }
   /** The version put the table aside under another name: it goes if the version committed, else it gets its name back. */
@@ -31,6 +33,7 @@ export type SchemaChange =
 const ORDER: Record<SchemaChange['kind'], number> = {
   created: 0,
   tracked: 1,
+  untracked: 1,
   emptied: 2,
   aside: 3,
   swap: 4,
@@ -99,6 +102,7 @@ export async function unsettledChanges(ledger: Ledger): Promise<string[]> {
     const what = {
       created: `the table ${change.table} was made`,
       tracked: `the table ${change.table} was being tracked`,
+      untracked: `the column ${VERSION_COLUMN} of ${change.table} is to be dropped`,
       emptied: `the table ${change.table} is to be dropped`,
       aside: `the table ${change.table} was put aside`,
       swap: `the table ${change.table} was made again, and is to take the place of the one that is there`,
@@ -121,6 +125,11 @@ async function settle(
     case 'tracked':
       if (!isCommitted) await untrack(engine, change.table, { history: change.history, live: true })
       break
+    case 'untracked': {
+      const table = isCommitted ? await find(engine, change.table) : undefined
+      if (table && hasVersionColumn(table)) await engine.dropVersionColumn(table)
+      break
+    }
     case 'emptied':
       if (isCommitted && (await find(engine, change.table))) await engine.dropTable(change.table)
       break
@@ -143,8 +152,18 @@ async function settle(
 
 async function untrack(engine: Engine, name: string, tracking: Tracking): Promise<void> {
   const table = await find(engine, name)
-  const isMarked = table?.columns.some((column) => column.name === VERSION_COLUMN) ?? false
-  await engine.stopTracking(isMarked ? (table as Table) : null, tracking)
+  await engine.stopTracking(table && hasVersionColumn(table) ? table : null, tracking)
+}
+
+/** Version columns that are there only because a version is not settled yet. */
+export async function leftBookkeeping(ledger: Ledger): Promise<Bookkeeping[]> {
+  const changes = (await ledger.schemaNotes()).map(({ note }) => JSON.parse(note) as SchemaChange)
+  return changes.filter((change) => change.kind === 'tracked' || change.kind === 'untracked')
+}
+
+/** Whether a table has a column where the version of a row stands: one of its own, unless it is tracked. */
+export function hasVersionColumn(table: Table): boolean {
+  return table.columns.some((column) => column.name.toLowerCase() === VERSION_COLUMN)
 }
 
 async function find(engine: Engine, name: string): Promise<Table | undefined> {

@@ -4,6 +4,7 @@ import type { Table } from '../model/table.ts'
 import type { BackupScope, TrackedTable, Version } from '../model/version.ts'
 import type { Repository } from '../store/repository.ts'
 import { currentlyTracked } from './lifetimes.ts'
+import { leftBookkeeping } from './schema-change.ts'
 
 /** The parts that a version is made with. */
 export interface Session {
@@ -26,15 +27,21 @@ export interface LiveState {
   versions: Version[]
 }
 
-/** Reads the live tables with bookkeeping hidden. */
+/** Reads the live tables with bookkeeping hidden, that of runs which were interrupted included. */
 export async function readLiveState(engine: Engine, ledger: Ledger): Promise<LiveState> {
   const everTracked = await ledger.trackedTables()
   const versions = await ledger.versions()
   const tracked = currentlyTracked(everTracked, versions)
-  const bookkeeping: Bookkeeping[] = everTracked.map((entry) => ({
+  const left = await leftBookkeeping(ledger)
+  const tables = await engine.tables([...bookkeepingOf({ tracked, everTracked }), ...left])
+  return { tables, tracked, everTracked, versions }
+}
+
+/** What tracking has put among the tables of the user. */
+export function bookkeepingOf({ tracked, everTracked }: Pick<LiveState, 'tracked' | 'everTracked'>): Bookkeeping[] {
+  return everTracked.map((entry) => ({
     table: tracked.get(entry.table) === entry ? entry.table : null,
     history: entry.history,
     ddl: entry.ddl
   }))
-  return { tables: await engine.tables(bookkeeping), tracked, everTracked, versions }
 }

@@ -11,12 +11,13 @@ import { open } from '../../src/rowback.ts'
 
 const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname
 const ROWS = 60_000
-/** Over both strategies and both verbs. */
-const KILLS = Number(process.env.KILLS ?? 30)
+/** Over both strategies and all verbs. */
+const KILLS = Number(process.env.KILLS ?? 36)
 const AT_ONCE = 2
 
 type Strategy = 'snapshot' | 'incremental'
-type Verb = 'migrate' | 'rollback'
+/** `enable` switches to the other strategy. */
+type Verb = 'migrate' | 'rollback' | 'enable'
 
 /** A database and its repository, as they stand before a command, and what the command makes of the data. */
 interface Ground {
@@ -49,7 +50,11 @@ async function prepare(strategy: Strategy): Promise<Ground[]> {
   const migrated = `${folder}-migrate`
   const toRollBack = await survey(migrated, strategy, 'rollback')
   expect([toRollBack.before === after, toRollBack.after === toMigrate.before], 'there and back').toEqual([true, true])
-  return [{ ...toMigrate, after }, toRollBack]
+  return [{ ...toMigrate, after }, toRollBack, await survey(folder, strategy, 'enable')]
+}
+
+function other(strategy: Strategy): Strategy {
+  return strategy === 'snapshot' ? 'incremental' : 'snapshot'
 }
 
 function load(strategy: Strategy): string[] {
@@ -66,6 +71,7 @@ function writeSources(folder: string): void {
 }
 
 function commandOf({ verb, strategy }: Pick<Ground, 'verb' | 'strategy'>): string[] {
+  if (verb === 'enable') return ['enable', other(strategy)]
   return verb === 'migrate' ? ['migrate', 'second.csv', ...load(strategy)] : ['rollback', '1']
 }
 
@@ -92,7 +98,7 @@ function exitOf(child: ChildProcess): Promise<number | null> {
   return new Promise((resolve) => child.once('exit', resolve))
 }
 
-/** All rows, hashed by way of SQLite's own literals, and the tables of the user. */
+/** All rows, hashed by way of SQLite's own literals, the tables of the user, and the columns that there are. */
 function dataOf(folder: string): string {
   const db = new DatabaseSync(join(folder, 'data.db'))
   const row = ['id', 'customer', 'amount', 'note'].map((column) => `quote(${column})`).join(" || ',' || ")
@@ -104,8 +110,9 @@ function dataOf(folder: string): string {
   )
   const { n, text } = data.get() as { n: number; text: string | null }
   const { names } = tables.get() as { names: string }
+  const columns = db.prepare("SELECT name FROM pragma_table_info('orders')").all()
   db.close()
-  return `${names}: ${n} rows ${createHash('sha256')
+  return `${names} (${columns.map(({ name }) => name)}): ${n} rows ${createHash('sha256')
     .update(text ?? '')
     .digest('hex')}`
 }
@@ -149,7 +156,7 @@ async function inspectRemains(folder: string, ground: Ground, where: string): Pr
     const left = data === ground.before ? 'before' : 'after'
     expect(data === ground.before || data === ground.after, `${where}: the data is one of the two states`).toBe(true)
     expect(status.alteredVersions, where).toEqual([])
-    const versions = ground.verb === 'migrate' ? 1 : 2
+    const versions = ground.verb === 'rollback' ? 2 : 1
     expect(status.head?.version, `${where}: the ledger and the data agree`).toBe(
       left === 'before' ? versions : versions + 1
     )
@@ -169,6 +176,7 @@ async function carryOn(folder: string, ground: Ground, where: string): Promise<v
   })
   try {
     if (ground.verb === 'rollback') await db.rollback(1)
+    else if (ground.verb === 'enable') await db.enable(other(ground.strategy))
     else {
       const { strategy } = ground
       await db.migrate({
@@ -213,7 +221,7 @@ function leftObjects(folder: string): string[] {
 }
 
 test('whenever it is killed, it leaves the state before or the state after', { timeout: 300_000 }, async () => {
-  expect(grounds).toHaveLength(4)
+  expect(grounds).toHaveLength(6)
   for (const { before, after } of grounds) expect(before === after).toBe(false)
   const outcomes: Outcome[] = []
   const kills = () => outcomes.filter((outcome) => outcome.killed).length

@@ -6,6 +6,7 @@ import {
   checkMigrationCounts,
   checkRollbackCounts,
   checkRollbacks,
+  checkStates,
   checkSucceeded,
   checkWrites
 } from '../support/properties-checks.ts'
@@ -21,6 +22,8 @@ const SEED = TIMES === 1 ? 20261122 : Date.now()
 const SNAPSHOT: ScenarioOptions = { groups: [...GROUPS, ...KEYLESS], strategies: ['snapshot'] }
 const INCREMENTAL: ScenarioOptions = { groups: GROUPS, strategies: ['incremental'] }
 const MIXED: ScenarioOptions = { groups: [...GROUPS, ...KEYLESS], strategies: ['snapshot', 'incremental'] }
+
+const SWITCHED: ScenarioOptions = { ...MIXED, switches: true }
 
 const CASCADES: ScenarioOptions = { groups: CASCADING, strategies: ['snapshot'] }
 const MIXED_CASCADES: ScenarioOptions = { groups: CASCADING, strategies: ['snapshot', 'incremental'] }
@@ -51,6 +54,9 @@ property('a rollback leaves exactly what the version left: incremental', 25, INC
 property('a rollback leaves exactly what the version left: mixed', 35, MIXED, checkRollbacks)
 property('a rollback brings back what the database itself took away: snapshot', 15, CASCADES, checkRollbacks)
 property('a rollback brings back what the database itself took away: mixed', 20, MIXED_CASCADES, checkRollbacks)
+property('a rollback crosses switches of the strategy', 40, SWITCHED, checkRollbacks)
+property('a diff crosses switches of the strategy', 20, SWITCHED, checkDiffs)
+property('any state can be asked across switches of the strategy', 20, SWITCHED, checkStates)
 property('a migration writes what the source says', 60, MIXED, checkWrites)
 property('a migration counts what really changed', 25, MIXED, checkMigrationCounts)
 property('a rollback counts what really changed', 20, MIXED, checkRollbackCounts)

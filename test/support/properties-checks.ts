@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect } from 'vitest'
 import { RowbackError } from '../../src/errors.ts'
@@ -9,7 +10,7 @@ import type { TableJson } from '../../src/operations/version-json.ts'
 import { applyLoad, countByKey, keyOf, verdicts } from './properties-model.ts'
 import type { Played, PlayedMigration, PlayedVersion } from './properties-scenario.ts'
 import type { DatabaseState, TableState } from './properties-state.ts'
-import { jsonCell, quoteName, show } from './properties-state.ts'
+import { jsonCell, quoteName, readState, show } from './properties-state.ts'
 import type { TableSpec } from './properties-tables.ts'
 
 /** Each rollback, in the middle and at the end, leaves exactly what its version left. */
@@ -25,6 +26,20 @@ export async function checkRollbacks(played: Played): Promise<void> {
     if (to === played.head || played.versions.length === 0) continue
     expect(show((await played.rollBackTo(to)).after), `rollback to ${to}`).toEqual(show(played.stateOf(to)))
     expect(show((await played.rollBackTo(head)).after), `and back to ${head}`).toEqual(show(played.stateOf(head)))
+  }
+}
+
+/** Each state can be written into another database, and asked. */
+export async function checkStates(played: Played): Promise<void> {
+  for (const number of played.versions.length === 0 ? [] : played.numbers) {
+    const state = played.stateOf(number)
+    const path = join(played.folder, `at-${number}.db`)
+    await played.db.checkout(number, path)
+    expect(show(readState(path)), `checkout ${number}`).toEqual(show(state))
+    for (const [name, { rows }] of state) {
+      const { rows: counted } = await played.db.query(`SELECT count(*) FROM ${quoteName(name)}`, { at: number })
+      expect(counted, `rows of ${name} at ${number}`).toEqual([[rows.length]])
+    }
   }
 }
 

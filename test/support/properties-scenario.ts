@@ -8,6 +8,7 @@ import { RowbackError } from '../../src/errors.ts'
 import type { WriteMode } from '../../src/model/change.ts'
 import { WRITE_MODES } from '../../src/model/change.ts'
 import type { FailedRow } from '../../src/model/failed-row.ts'
+import type { EnableOutput } from '../../src/operations/enable.ts'
 import type { MigrateOutput } from '../../src/operations/migrate.ts'
 import type { RollbackOutput } from '../../src/operations/rollback.ts'
 import type { MigratedVersion, Rowback } from '../../src/rowback.ts'
@@ -49,12 +50,17 @@ interface RollbackStep {
   to: number
 }
 
+interface EnableStep {
+  kind: 'enable'
+  strategy: StrategyName
+}
+
 export interface Scenario {
   /** By name. */
   tables: string[]
   /** Rows that are there before the first version, per table. */
   seeds: DiceRow[][]
-  steps: (MigrateStep | RollbackStep)[]
+  steps: (MigrateStep | RollbackStep | EnableStep)[]
   /** Picks versions for the checks at the end, from 0 to 99. */
   picks: number[]
 }
@@ -62,6 +68,8 @@ export interface Scenario {
 export interface ScenarioOptions {
   groups: readonly TableSpec[][]
   strategies: StrategyName[]
+  /** The strategy is switched to and fro on the way. */
+  switches?: boolean
   /** How many groups of tables come together. */
   maxGroups?: number
 }
@@ -69,7 +77,12 @@ export interface ScenarioOptions {
 const dice = fc.nat(9999)
 const diceRow = fc.array(dice, { minLength: 8, maxLength: 8 })
 
-export function scenarios({ groups, strategies, maxGroups = 2 }: ScenarioOptions): fc.Arbitrary<Scenario> {
+export function scenarios({
+  groups,
+  strategies,
+  switches = false,
+  maxGroups = 2
+}: ScenarioOptions): fc.Arbitrary<Scenario> {
   const often = <T>(value: T, others: T, times: number) =>
     fc.oneof({ arbitrary: fc.constant(value), weight: times }, { arbitrary: fc.constant(others), weight: 1 })
   const migrateStep: fc.Arbitrary<MigrateStep> = fc.record({
@@ -87,21 +100,29 @@ export function scenarios({ groups, strategies, maxGroups = 2 }: ScenarioOptions
     rehearse: often(false, true, 5)
   })
   const rollbackStep: fc.Arbitrary<RollbackStep> = fc.record({ kind: fc.constant('rollback' as const), to: fc.nat(99) })
-  const step = fc.oneof({ arbitrary: migrateStep, weight: 5 }, { arbitrary: rollbackStep, weight: 2 })
+  const enableStep: fc.Arbitrary<EnableStep> = fc.record({
+    kind: fc.constant('enable' as const),
+    strategy: fc.constantFrom<StrategyName>('snapshot', 'incremental')
+  })
+  const step = fc.oneof(
+    { arbitrary: migrateStep, weight: 5 },
+    { arbitrary: rollbackStep, weight: 2 },
+    ...(switches ? [{ arbitrary: enableStep, weight: 3 }] : [])
+  )
   return fc.record({
     tables: fc
       .uniqueArray(fc.constantFrom(...groups), { minLength: 1, maxLength: Math.min(maxGroups, groups.length) })
       .map((chosen) => [...new Set(chosen.flat())].map((spec) => spec.name)),
     seeds: fc.array(fc.array(diceRow, { maxLength: 5 }), { minLength: 4, maxLength: 4 }),
-    steps: fc.array(step, { minLength: 3, maxLength: 8 }),
+    steps: fc.array(step, { minLength: 3, maxLength: switches ? 11 : 8 }),
     picks: fc.array(fc.nat(99), { minLength: 3, maxLength: 3 })
   })
 }
 
 export interface PlayedVersion {
   number: number
-  kind: 'migrate' | 'rollback'
-  output: MigrateOutput | RollbackOutput
+  kind: 'migrate' | 'rollback' | 'enable'
+  output: MigrateOutput | RollbackOutput | EnableOutput
   before: DatabaseState
   after: DatabaseState
 }
@@ -183,6 +204,7 @@ export class Played {
     this.states.set(0, this.#state)
     for (const step of this.scenario.steps) {
       if (step.kind === 'migrate') await this.#migrate(step)
+      else if (step.kind === 'enable') await this.#enable(step)
       else await this.#rollBack(step)
     }
   }
@@ -286,6 +308,20 @@ export class Played {
     const written = writeSource(path, { format: step.format, columns: names, rows, bare, sparse: step.sparse })
     const referred = this.tables.some((other) => other.references.some(({ table }) => table === spec.name))
     return { spec, mode, key, columns: names, rows: written, existed, referred, path }
+  }
+
+  /** A switch changes nothing that a user has, and is a version only where something had to be done. */
+  async #enable({ strategy }: EnableStep): Promise<void> {
+    const before = this.#state
+    const output = await this.db.enable(strategy)
+    this.script.push(`${output.version ?? '-'}: enable ${strategy}`)
+    const after = this.read()
+    expect(show(after), `enable ${strategy}`).toEqual(show(before))
+    const again = await this.db.enable(strategy)
+    expect([again.status, again.version], 'nothing is left to do').toEqual(['unchanged', null])
+    if (output.version === null) return
+    this.versions.push({ number: output.version, kind: 'enable', output, before, after })
+    this.#commit(output.version, after)
   }
 
   async #rollBack(step: RollbackStep): Promise<void> {

@@ -37,7 +37,7 @@ function tablesView(tables: readonly TableJson[], style: Style): string {
       table.deleted,
       table.unchanged,
       table.failed,
-      table.created ? 'made' : table.dropped ? 'dropped' : ''
+      table.tracking ? `history ${table.tracking}` : table.created ? 'made' : table.dropped ? 'dropped' : ''
     ])
   )
 }

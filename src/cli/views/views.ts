@@ -1,6 +1,7 @@
 import type { Style } from '../render.ts'
 import { backupCreateView, backupExportView, backupListView, backupPruneView, backupVerifyView } from './backups.ts'
 import { diffView, rowsView } from './changes.ts'
+import { enableView } from './enable.ts'
 import { writtenStateView } from './states.ts'
 import { inspectView, queryView, statusView } from './tables.ts'
 import { initView, logView, migrateView, recoverView, rollbackView, showView } from './versions.ts'
@@ -19,6 +20,7 @@ const VIEWS: Record<string, View> = {
   query: queryView,
   checkout: writtenStateView,
   rollback: rollbackView,
+  enable: enableView,
   'backup create': backupCreateView,
   'backup list': backupListView,
   'backup verify': backupVerifyView,

@@ -506,16 +506,13 @@ export class MysqlEngine extends SqlEngine {
     }
   }
 
-  override async stopTracking(table: Table | null, tracking: Tracking): Promise<void> {
-    const indexes = table
-      ? await this.#read(`SHOW INDEX FROM ${quote(table.name)} WHERE Key_name = 'rowback_version'`)
-      : []
-    if (table && indexes.length > 0)
-      await this.#execute(`ALTER TABLE ${quote(table.name)} DROP INDEX \`rowback_version\``)
-    await super.stopTracking(table, tracking)
+  override async dropVersionColumn(table: Table): Promise<void> {
+    const indexes = await this.#read(`SHOW INDEX FROM ${quote(table.name)} WHERE Key_name = 'rowback_version'`)
+    if (indexes.length > 0) await this.#execute(`ALTER TABLE ${quote(table.name)} DROP INDEX \`rowback_version\``)
+    await super.dropVersionColumn(table)
     const left = await this.#read(
-      'SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME LIKE ? LIMIT 1',
-      [this.#controlSchema, 'history\\_%']
+      "SELECT 1 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND INDEX_NAME = 'rowback_version' LIMIT 1",
+      [this.database]
     )
     if (left.length === 0 && !this.#target.sameSchema) await this.#execute('DROP VIEW IF EXISTS `rowback_version`')
   }
@@ -648,6 +645,7 @@ export class MysqlEngine extends SqlEngine {
   override async addVersionColumn(table: Table): Promise<void> {
     await super.addVersionColumn(table)
     await this.#execute(`ALTER TABLE ${quote(table.name)} ADD INDEX \`rowback_version\` (${quote(VERSION_COLUMN)})`)
+    await this.#showVersions()
   }
 
   override async startTracking(table: Table, tracking: Tracking): Promise<void> {
@@ -656,7 +654,6 @@ export class MysqlEngine extends SqlEngine {
     await this.#execute(
       `ALTER TABLE ${this.historyOf(tracking)} ADD INDEX \`rowback_superseded\` (${quote(SUPERSEDED_COLUMN)})`
     )
-    await this.#showVersions()
   }
 
   /** A view among the data, so that rows can be joined with the versions that wrote them. */
