@@ -1,6 +1,7 @@
 export type { ErrorDetail } from './errors.ts'
 export { ExitCode, RowbackError } from './errors.ts'
 export type { FailedRow, FailureCode, RawCell } from './model/failed-row.ts'
+export type { BlamedCell, BlameOutput } from './operations/blame.ts'
 export type { ChangeJson } from './operations/change-json.ts'
 export type { DiffOutput } from './operations/diff.ts'
 export type { MigrateOutput } from './operations/migrate.ts'

@@ -8,6 +8,7 @@ import { RowbackError, usageError } from './errors.ts'
 import { Ledger } from './ledger/ledger.ts'
 import type { OnProgress } from './migrate/write-table.ts'
 import type { FailedRow } from './model/failed-row.ts'
+import { blame } from './operations/blame.ts'
 import { checkout } from './operations/checkout.ts'
 import type { OpenedTarget } from './operations/context.ts'
 import { Context } from './operations/context.ts'
@@ -175,6 +176,20 @@ export class Rowback {
   /** What changed between two versions; the head when `to` is left out. */
   diff(from: number | string, to?: number | string, options: { table?: string } = {}): Promise<Output<typeof diff>> {
     return this.run(diff, { ...options, from, ...(to !== undefined && { to }) })
+  }
+
+  /**
+   * For each cell of a row the version that set it, back through rollbacks and reverts.
+   * @param key the value of the key, or the key's columns with their values
+   * @param options.at the row as this version left it: its number, its tag, or a time
+   * @throws RowbackError `row.unknown` for a row that never was
+   */
+  blame(
+    table: string,
+    key: Input<typeof blame>['key'],
+    options: { at?: number | string } = {}
+  ): Promise<Output<typeof blame>> {
+    return this.run(blame, { ...options, table, key })
   }
 
   /**

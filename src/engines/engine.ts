@@ -32,6 +32,16 @@ export interface Tracking {
   live: boolean
 }
 
+/** A row as it was from the version that wrote it until another took it away. */
+export interface RowVersion {
+  /** In the table's writable columns. */
+  row: Row
+  /** The version that wrote it; null in a table that is not tracked. */
+  since: number | null
+  /** The version that superseded it; null for the live row. */
+  until: number | null
+}
+
 /** A value that a database would alter, with the reason. */
 export class Unholdable {
   readonly reason: string
@@ -382,6 +392,17 @@ export interface Engine {
   changesBetween(table: Table, tracking: Tracking, from: number, to: number): AsyncIterable<RowChange>
   /** Rows of a tracked table as they were at a version, in the columns of `imageColumns(table)` without the hidden one. */
   readState(table: Table, tracking: Tracking, version: number): AsyncIterable<Row[]>
+  /**
+   * What there is of one row: as it is now and, in a tracked table, as versions left it. Costs a look-up, however large the
+   * table is.
+   * @param key cells of the table's `key`, compared as the table does
+   */
+  rowVersions(table: Table, tracking: Tracking | null, key: Row): Promise<RowVersion[]>
+  /**
+   * Where the cells of other rows stand, as the table orders these columns: negative before those of `key`, zero where the
+   * table calls them the same, positive behind.
+   */
+  compareKeys(table: Table, columns: readonly string[], key: Row, others: readonly Row[]): Promise<number[]>
 }
 
 /** The error about a table that is there now and was not in some state. */

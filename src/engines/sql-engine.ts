@@ -14,6 +14,7 @@ import type {
   PastState,
   QueryResult,
   RowRange,
+  RowVersion,
   Shadow,
   StandIn,
   Tracking,
@@ -73,6 +74,7 @@ export abstract class SqlEngine implements Engine {
   abstract fill(table: Table, rows: AsyncIterable<Row[]>): Promise<void>
   abstract foreignKeyViolations(standIns?: readonly StandIn[]): Promise<string[]>
   abstract raiseCounter(table: string, counter: bigint): Promise<void>
+  abstract compareKeys(table: Table, columns: readonly string[], key: Row, others: readonly Row[]): Promise<number[]>
 
   /** The operator by which the cells of a key are found. */
   protected abstract readonly keyEqual: string
@@ -339,6 +341,38 @@ export abstract class SqlEngine implements Engine {
     yield* this.stream(parts.join(' UNION ALL '), parameters, columns)
   }
 
+  async rowVersions(table: Table, tracking: Tracking | null, key: Row): Promise<RowVersion[]> {
+    const columns = writableColumns(table)
+    const cells = this.cellsOf(columns).join(', ')
+    const version = this.quote(VERSION_COLUMN)
+    const where = (table.key ?? []).map((name) => this.isCell(columnOf(table, name))).join(' AND ')
+    const parts: string[] = []
+    if (tracking) {
+      const until = this.quote(SUPERSEDED_COLUMN)
+      parts.push(`SELECT ${cells}, ${version}, ${until} FROM ${this.historyOf(tracking)} WHERE ${where}`)
+    }
+    if (!tracking || tracking.live) {
+      parts.push(`SELECT ${cells}, ${tracking ? version : 'NULL'}, NULL FROM ${this.quote(table.name)} WHERE ${where}`)
+    }
+    const found: RowVersion[] = []
+    for await (const batch of this.stream(
+      parts.join(' UNION ALL '),
+      parts.flatMap(() => key),
+      columns
+    )) {
+      for (const row of batch) {
+        const [since, until] = row.splice(columns.length).map((cell) => (cell === null ? null : Number(cell)))
+        found.push({ row, since: since ?? null, until: until ?? null })
+      }
+    }
+    return found
+  }
+
+  /** Condition with one parameter: a key's cell is this value, as the column compares. */
+  protected isCell(column: Column): string {
+    return `${this.quote(column.name)} ${this.keyEqual} ?`
+  }
+
   /** Condition (two parameters, both the version): the history row was live at that version. */
   protected stateOf(alias: string): string {
     return `${alias}.${this.quote(VERSION_COLUMN)} <= ? AND ${alias}.${this.quote(SUPERSEDED_COLUMN)} > ?`
@@ -398,6 +432,10 @@ export abstract class SqlEngine implements Engine {
   protected list(names: readonly string[], alias?: string): string {
     return names.map((name) => (alias ? `${alias}.` : '') + this.quote(name)).join(', ')
   }
+}
+
+function columnOf(table: Table, name: string): Column {
+  return table.columns.find((column) => column.name === name) as Column
 }
 
 /** Joins the before (side 0) and after (side 1) rows of each key: the last cells are the side and the key's rank. */

@@ -4,6 +4,7 @@ import { backupList } from './backup/list.ts'
 import { backupPrune } from './backup/prune.ts'
 import { backupRestore } from './backup/restore.ts'
 import { backupVerify } from './backup/verify.ts'
+import { blame } from './blame.ts'
 import { checkout } from './checkout.ts'
 import { diff } from './diff.ts'
 import { enable } from './enable.ts'
@@ -30,6 +31,7 @@ export const catalog = [
   rows,
   retry,
   diff,
+  blame,
   query,
   checkout,
   rollback,

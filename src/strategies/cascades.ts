@@ -27,6 +27,15 @@ export function reachedByCascade(table: Table, mode: WriteMode, tables: readonly
   return [...reached]
 }
 
+/** Whether writing some tables may make the database change another one, or that one itself, by triggers or cascades. */
+export function mayReach(tables: readonly Table[], written: readonly string[], name: string): boolean {
+  return tables.some(
+    (table) =>
+      written.includes(table.name) &&
+      (table.triggers.length > 0 || reachedByCascade(table, 'mirror', tables).includes(name))
+  )
+}
+
 function acts(action: string): boolean {
   return action !== 'NO ACTION' && action !== 'RESTRICT'
 }

@@ -8,7 +8,7 @@ import { writableColumns } from '../model/table.ts'
 import type { TableReport, TrackedTable } from '../model/version.ts'
 import type { Manifest, TableManifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
-import { reachedByCascade } from './cascades.ts'
+import { mayReach } from './cascades.ts'
 import { shapeFromHistory } from './history-shape.ts'
 import { writtenBetween } from './lifetimes.ts'
 import type { StoredState } from './recovery.ts'
@@ -333,13 +333,10 @@ class RouteExecutor {
   #mayHaveWritten(table: Table): boolean {
     const { live, head } = this.#run
     const { tables } = this.#before
-    const written = tables.filter((other) => writtenBetween(live.versions, other.name, this.#options.to, head))
-    return written.some(
-      (other) =>
-        other.name === table.name ||
-        other.triggers.length > 0 ||
-        reachedByCascade(other, 'mirror', tables).includes(table.name)
-    )
+    const written = tables
+      .map((other) => other.name)
+      .filter((name) => writtenBetween(live.versions, name, this.#options.to, head))
+    return written.includes(table.name) || mayReach(tables, written, table.name)
   }
 
   #made(name: string): Table {

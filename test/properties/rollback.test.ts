@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { checkBlames } from '../support/properties-blame.ts'
 import {
   checkChain,
   checkDiffs,
@@ -65,4 +66,7 @@ property('the rows that succeeded lead from the version before to the version', 
   checkSucceeded(played, ['migrate'])
 )
 property('so do the rows that a rollback wrote', 20, MIXED, (played) => checkSucceeded(played, ['rollback']))
+property('the blame of every cell at every version: snapshot', 12, SNAPSHOT, checkBlames)
+property('the blame of every cell at every version: incremental', 12, INCREMENTAL, checkBlames)
+property('the blame of every cell at every version: mixed', 20, MIXED, checkBlames)
 property('whatever is altered in the ledger shows', 2, MIXED, checkChain)

@@ -107,7 +107,7 @@ export function logView({ versions }: LogOutput, style: Style): string {
     versions.map((version) => [
       version.version,
       when(version.startedAt),
-      version.author.name ?? version.author.alias ?? version.author.email ?? version.author.given,
+      who(version.author),
       shorten(version.status === 'committed' ? version.description : `${version.description} (${version.status})`),
       rowsOf(version),
       version.tag ?? ''
@@ -128,7 +128,13 @@ function rowsOf(version: VersionJson): string {
   return [...parts.map(([count, sign]) => `${sign}${count}`), ...(failed > 0 ? [`${failed} failed`] : [])].join(' ')
 }
 
-function when(iso: string): string {
+/** The shortest name of an author. */
+export function who({ name, alias, email, given }: VersionJson['author']): string {
+  return name ?? alias ?? email ?? given
+}
+
+/** A moment, in UTC. */
+export function when(iso: string): string {
   return iso.slice(0, 19).replace('T', ' ')
 }
 

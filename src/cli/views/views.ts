@@ -1,5 +1,6 @@
 import type { Style } from '../render.ts'
 import { backupCreateView, backupExportView, backupListView, backupPruneView, backupVerifyView } from './backups.ts'
+import { blameView } from './blame.ts'
 import { diffView, rowsView } from './changes.ts'
 import { enableView } from './enable.ts'
 import { writtenStateView } from './states.ts'
@@ -17,6 +18,7 @@ const VIEWS: Record<string, View> = {
   rows: rowsView,
   retry: migrateView,
   diff: diffView,
+  blame: blameView,
   query: queryView,
   checkout: writtenStateView,
   rollback: rollbackView,

@@ -29,6 +29,7 @@ import { Catalogue, columnShown, temporaryShape } from './catalogue.ts'
 import { applyChanges, insertRows } from './change-writer.ts'
 import type { MysqlColumn } from './columns.ts'
 import { bareColumns, cellsOf, columnsNamed, copiesOf, copyExpression, readExpression, sameCell } from './columns.ts'
+import { compareKeys } from './compare-keys.ts'
 import type { RawResult } from './connection.ts'
 import { Connection } from './connection.ts'
 import { createText } from './create-text.ts'
@@ -693,6 +694,17 @@ export class MysqlEngine extends SqlEngine {
 
   protected sameCell(column: Column, a: string, b: string): string {
     return sameCell(column as MysqlColumn, a, b)
+  }
+
+  /** Text would be compared with a DECIMAL as a floating-point number. */
+  protected override isCell(column: Column): string {
+    const { type } = column
+    if (type.kind !== 'decimal') return super.isCell(column)
+    return `${quote(column.name)} = CAST(? AS DECIMAL(${type.precision}, ${type.scale}))`
+  }
+
+  async compareKeys(table: Table, columns: readonly string[], key: Row, others: readonly Row[]): Promise<number[]> {
+    return compareKeys((sql) => this.#read(sql), columnsNamed(table, columns), key, others)
   }
 
   protected override async changeBack(

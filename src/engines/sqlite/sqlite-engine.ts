@@ -15,6 +15,7 @@ import type {
   PastState,
   QueryResult,
   RowRange,
+  RowVersion,
   Tracking,
   TransactionOptions,
   TypedRow,
@@ -300,6 +301,50 @@ export class SqliteEngine extends SqlEngine {
       if (isFound && after) this.#keepUndecodableText(places[1], after)
       if (!before || !after || !isFound || encodeRow(before) !== encodeRow(after)) yield change
     }
+  }
+
+  override async rowVersions(table: Table, tracking: Tracking | null, key: Row): Promise<RowVersion[]> {
+    const found = await super.rowVersions(table, tracking, key)
+    const place = this.#everyVersion(table, tracking)
+    for (const { row, since, until } of found) {
+      const whole = [...row, since, until]
+      this.#keepUndecodableText(place, whole)
+      row.splice(0, row.length, ...whole.slice(0, row.length))
+    }
+    return found
+  }
+
+  /** Where the rows of a table stand with all that is known of them. */
+  #everyVersion(table: Table, tracking: Tracking | null): Place {
+    const columns = this.names(table)
+    const own = list(columns)
+    const [since, until] = [quote(VERSION_COLUMN), quote(SUPERSEDED_COLUMN)]
+    const parts = tracking ? [`SELECT ${own}, ${since}, ${until} FROM ${this.historyOf(tracking)}`] : []
+    if (!tracking || tracking.live) {
+      parts.push(`SELECT ${own}, ${tracking ? since : 'NULL'} AS ${since}, NULL AS ${until} FROM ${quote(table.name)}`)
+    }
+    return {
+      table: table.name,
+      sql: `(${parts.join(' UNION ALL ')})`,
+      parameters: [],
+      columns: [...columns, VERSION_COLUMN, SUPERSEDED_COLUMN],
+      key: [...(table.key ?? []), VERSION_COLUMN, SUPERSEDED_COLUMN]
+    }
+  }
+
+  async compareKeys(table: Table, columns: readonly string[], key: Row, others: readonly Row[]): Promise<number[]> {
+    const signs = columns.map((name, i) => {
+      const collation = quote(table.collations[name] ?? 'BINARY')
+      const [own, other] = [`?${2 * i + 1} COLLATE ${collation}`, `?${2 * i + 2}`]
+      return `WHEN ${own} > ${other} THEN -1 WHEN ${own} < ${other} THEN 1`
+    })
+    return this.#translated(() => {
+      const statement = prepare(this.#db, `SELECT CASE ${signs.join(' ')} ELSE 0 END`)
+      return others.map((other) => {
+        const cells = columns.flatMap((_, i) => [key[i] ?? null, other[i] ?? null]).map(bindable)
+        return Number((statement.get(...cells) as unknown as Row)[0])
+      })
+    })
   }
 
   /** Where the rows of a tracked table stand that there were at a version. */
