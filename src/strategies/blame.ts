@@ -73,7 +73,7 @@ export class Blamer {
     for (let point: number | null = this.#states.pointAt(at); point !== null; ) {
       const state: RowState = await this.#states.at(point)
       if (state.kind === 'row') {
-        return { state, point, deletedBy: next === null ? null : this.#whoDeleted(state, point, next) }
+        return { state, point, deletedBy: next === null ? null : await this.#whoDeleted(state, point, next) }
       }
       next = state.kind === 'absent' ? point : next
       point = await this.#knownBefore(point)
@@ -93,7 +93,7 @@ export class Blamer {
         continue
       }
       const state = (await this.#states.at(point)) as Found
-      const origin = this.#whoSet(state, before, point)
+      const origin = await this.#whoSet(state, before, point)
       if (origin.kind !== 'version') return { origin, via }
       const source = this.#sourceOf(origin.version)
       if (source === null) return { origin, via }
@@ -102,7 +102,7 @@ export class Blamer {
         via.push(origin.version)
         return { origin: { kind: 'unknown', after: null, upTo: source }, via }
       }
-      if (!holds(brought, column, value)) return { origin: this.#afterwards(origin, state, before, point), via }
+      if (!holds(brought, column, value)) return { origin: await this.#afterwards(origin, state, before, point), via }
       via.push(origin.version)
       point = this.#states.pointAt(source)
     }
@@ -138,28 +138,28 @@ export class Blamer {
     return isFirst ? { kind: 'version', version: point } : { kind: 'unknown', after: null, upTo: point }
   }
 
-  #whoSet(state: Found, before: number, point: number): Origin {
+  async #whoSet(state: Found, before: number, point: number): Promise<Origin> {
     const { writtenBy, until } = state
     if (writtenBy !== null) {
       if (writtenBy > before && writtenBy <= point) return { kind: 'version', version: writtenBy }
-      return { kind: 'outside', after: this.#begun(before, point), before: until }
+      return { kind: 'outside', after: await this.#begun(before, point), before: until }
     }
     return this.#oneOf(before, point, 'set')
   }
 
-  #whoDeleted({ until }: Found, before: number, point: number): Origin {
+  async #whoDeleted({ until }: Found, before: number, point: number): Promise<Origin> {
     return until === null ? this.#oneOf(before, point, 'delete') : { kind: 'version', version: until }
   }
 
   /** Who of the versions after `before` and up to `point` did it: those that cannot have done it are left out. */
-  #oneOf(before: number, point: number, change: 'set' | 'delete'): Origin {
+  async #oneOf(before: number, point: number, change: 'set' | 'delete'): Promise<Origin> {
     const candidates = this.#states.points.filter(
       (number) => number > before && number <= point && this.#canHave(this.#versions.get(number) as Version, change)
     )
     const [only, another] = candidates
     if (another !== undefined) return { kind: 'unknown', after: before, upTo: candidates.at(-1) as number }
     if (only !== undefined) return { kind: 'version', version: only }
-    return { kind: 'outside', after: this.#begun(before, point), before: this.#nextBackup(point) }
+    return this.#outside(before, point)
   }
 
   /** Whether a version may have changed a row so: by its counts, or because the database may have done it by itself. */
@@ -174,10 +174,15 @@ export class Blamer {
   }
 
   /** A rollback restores exactly: what differs from its target was changed by others after it. */
-  #afterwards(origin: Extract<Origin, { kind: 'version' }>, state: Found, before: number, point: number): Origin {
+  async #afterwards(
+    origin: Extract<Origin, { kind: 'version' }>,
+    state: Found,
+    before: number,
+    point: number
+  ): Promise<Origin> {
     if (this.#versions.get(origin.version)?.kind !== 'rollback') return origin
-    const upTo = state.writtenBy === null ? this.#nextBackup(point) : state.until
-    return { kind: 'outside', after: this.#begun(before, point), before: upTo }
+    const outside = await this.#outside(before, point)
+    return state.writtenBy === null ? outside : { ...outside, before: state.until }
   }
 
   /** The state that a rollback or revert takes its values from; null for other versions. */
@@ -190,14 +195,17 @@ export class Blamer {
     return [...this.#versions.keys()].findLast((other) => other < target) ?? null
   }
 
-  /** The version whose backup shows that something was not so yet. */
-  #begun(before: number, point: number): number {
-    return Math.min(point, this.#nextBackup(before) ?? point)
+  async #outside(before: number, point: number): Promise<Extract<Origin, { kind: 'outside' }>> {
+    return {
+      kind: 'outside',
+      after: await this.#begun(before, point),
+      before: await this.#states.backupAfter(point)
+    }
   }
 
-  #nextBackup(point: number): number | null {
-    for (const { number, anchor } of this.#versions.values()) if (number > point && anchor !== null) return number
-    return null
+  /** The version whose backup shows that something was not so yet. */
+  async #begun(before: number, point: number): Promise<number> {
+    return Math.min(point, (await this.#states.backupAfter(before)) ?? point)
   }
 }
 

@@ -24,7 +24,7 @@ interface Held {
   scope?: 'tables' | undefined
 }
 
-/** What a backup holds, or did. */
+/** Of what a backup was taken. */
 export function scopeOf({ scope }: Pick<Held, 'scope'>): BackupScope {
   return scope ?? 'database'
 }
@@ -90,8 +90,11 @@ export async function storedState(
   return { tables, isWhole, takenAt: isPruned(first) ? null : first.takenAt, ...objects }
 }
 
-/** A prune that was interrupted may have left both. */
-async function manifestOrNote(repository: Repository, name: string): Promise<Manifest | PrunedBackup> {
+/**
+ * A backup; of one that was pruned, what is left of it. A prune that was interrupted may have left both.
+ * @throws RowbackError `backup.missing` or `backup.damaged`
+ */
+export async function manifestOrNote(repository: Repository, name: string): Promise<Manifest | PrunedBackup> {
   const pruned = await repository.pruned(name)
   if (pruned === null) return repository.manifest(name)
   try {
@@ -102,11 +105,12 @@ async function manifestOrNote(repository: Repository, name: string): Promise<Man
   }
 }
 
-function isPruned(backup: Manifest | PrunedBackup): backup is PrunedBackup {
+export function isPruned(backup: Manifest | PrunedBackup): backup is PrunedBackup {
   return 'prunedAt' in backup
 }
 
-function heldOf(backup: Manifest | PrunedBackup): Held {
+/** What a backup holds, or did. */
+export function heldOf(backup: Manifest | PrunedBackup): Held {
   if (!isPruned(backup)) return backup
   return { state: backup.state, tables: backup.tables.map((name) => ({ name })), scope: backup.scope }
 }

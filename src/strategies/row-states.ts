@@ -7,9 +7,11 @@ import { encodeRow } from '../model/value.ts'
 import type { TrackedTable } from '../model/version.ts'
 import type { Manifest, TableManifest } from '../store/manifest.ts'
 import { columnsFromJson } from '../store/manifest.ts'
+import type { PrunedBackup } from '../store/prune.ts'
 import type { Repository } from '../store/repository.ts'
 import { shapeFromHistory } from './history-shape.ts'
-import { anchorFor, committed, storedAt, trackedAt } from './lifetimes.ts'
+import { committed, createdBetween, headOf, trackedAt } from './lifetimes.ts'
+import { heldOf, isPruned, manifestOrNote, scopeOf } from './recovery.ts'
 import type { LiveState } from './session.ts'
 import { StoredRowFinder } from './stored-row.ts'
 
@@ -36,6 +38,16 @@ export interface NamedRow {
   cellsIn(columns: readonly Column[]): Row | null
 }
 
+/** Where the row of a state is found that no history has. */
+type Holder =
+  /** The table was not there. */
+  | { kind: 'none' }
+  /** Nothing wrote the table since. */
+  | { kind: 'live' }
+  /** In the backup taken before this version. */
+  | { kind: 'stored'; version: number; stored: TableManifest }
+  | { kind: 'gone'; version: number; reason: string }
+
 const ABSENT: RowState = { kind: 'absent' }
 
 /** A table by its name through all versions, in one lifetime or several. */
@@ -53,6 +65,9 @@ export class RowStates {
   /** By history table. */
   readonly #histories = new Map<string, Promise<{ columns: string[]; versions: RowVersion[] } | null>>()
   readonly #lives: TrackedTable[]
+  readonly #committed: ReadonlySet<number>
+  readonly #backups = new Map<string, Promise<Manifest | PrunedBackup>>()
+  readonly #holders = new Map<number, Promise<Holder>>()
   #now: Promise<RowState> | null = null
 
   /** @param shape the table as the database knows it now, or its history; undefined where backups alone have it */
@@ -69,7 +84,9 @@ export class RowStates {
     this.#named = named
     this.#shape = shape
     this.#lives = live.everTracked.filter((tracked) => tracked.table === named.table)
-    this.points = committed(live.versions)
+    const versions = committed(live.versions)
+    this.#committed = new Set(versions.map(({ number }) => number))
+    this.points = versions
       .filter(
         ({ number, anchor, tables }) =>
           number === 0 || anchor !== null || tables.some(({ table }) => table === named.table)
@@ -90,20 +107,31 @@ export class RowStates {
     return known
   }
 
+  /** The version before which the backup was taken that has the row as this version left it; null for the live row. */
+  async backupAfter(version: number): Promise<number | null> {
+    const holder = await this.#holderOf(this.pointAt(version))
+    return 'version' in holder ? holder.version : null
+  }
+
   async #read(at: number): Promise<RowState> {
     const tracked = trackedAt(this.#lives, this.#live.versions, at).get(this.#named.table)
     if (tracked) return this.#inHistory(tracked, at)
-    const anchor = anchorFor(this.#live.versions, at)
-    if (anchor === null || this.#repository === null) {
+    const holder = await this.#holderOf(at)
+    if (holder.kind === 'none') return ABSENT
+    if (holder.kind === 'live') {
       this.#now ??= this.#readLive()
       return this.#now
     }
-    const state = await this.#inBackup(this.#repository, anchor, at)
-    if (state.kind !== 'gone') return state
-    // What was there when a table was first tracked is in its history, too.
-    const later = this.#lives.find(({ since }) => since > at && anchorFor(this.#live.versions, since - 1) === anchor)
-    const row = later ? await this.#inHistory(later, later.since - 1) : ABSENT
-    return row.kind === 'row' ? row : state
+    const state = await this.#inBackup(holder)
+    return state.kind === 'gone' ? ((await this.#trackedLater(at, holder.version)) ?? state) : state
+  }
+
+  /** What was there when a table was first tracked is in its history, too. */
+  async #trackedLater(at: number, backup: number): Promise<RowState | null> {
+    const later = this.#lives.find(({ since }) => since > at)
+    if (!later || (await this.backupAfter(later.since - 1)) !== backup) return null
+    const state = await this.#inHistory(later, later.since - 1)
+    return state.kind === 'row' ? state : null
   }
 
   async #inHistory(tracked: TrackedTable, at: number): Promise<RowState> {
@@ -156,18 +184,52 @@ export class RowStates {
     return this.#live.tables.find((table) => table.name === this.#named.table)
   }
 
-  async #inBackup(repository: Repository, anchor: string, at: number): Promise<RowState> {
+  #holderOf(at: number): Promise<Holder> {
+    const known = this.#holders.get(at) ?? this.#findHolder(at)
+    this.#holders.set(at, known)
+    return known
+  }
+
+  /** The first backup after a version that has the table holds it as that version left it. */
+  async #findHolder(at: number): Promise<Holder> {
+    const { versions } = this.#live
+    const { table } = this.#named
+    for (const { number, anchor } of versions) {
+      if (anchor === null || number <= at || this.#repository === null || !this.#committed.has(number)) continue
+      try {
+        const backup = await this.#backup(this.#repository, anchor)
+        const { state, tables, scope } = heldOf(backup)
+        if (tables.some(({ name }) => name === table)) {
+          if (createdBetween(versions, table, at, state)) return { kind: 'none' }
+          if (isPruned(backup)) await this.#repository.manifest(anchor)
+          const stored = (backup as Manifest).tables.find(({ name }) => name === table) as TableManifest
+          return { kind: 'stored', version: number, stored }
+        }
+        if (scopeOf({ scope }) === 'database') return { kind: 'none' }
+      } catch (error) {
+        return { kind: 'gone', version: number, reason: reasonOf(error) }
+      }
+    }
+    return createdBetween(versions, table, at, headOf(versions)) ? { kind: 'none' } : { kind: 'live' }
+  }
+
+  #backup(repository: Repository, name: string): Promise<Manifest | PrunedBackup> {
+    const known = this.#backups.get(name) ?? manifestOrNote(repository, name)
+    this.#backups.set(name, known)
+    return known
+  }
+
+  async #inBackup(holder: Extract<Holder, { version: number }>): Promise<RowState> {
+    if (holder.kind === 'gone') return { kind: 'gone', reason: holder.reason }
+    const { stored } = holder
+    if (!this.#hasKey(stored.columns)) return this.#otherKey()
     try {
-      const stored = await this.#storedTable(repository, anchor, at)
-      if (stored === null) return ABSENT
-      if (!this.#hasKey(stored.columns)) return this.#otherKey()
-      const row = (await this.#finderFor(repository, stored)?.find(stored)) ?? null
+      const row = (await this.#finderFor(this.#repository as Repository, stored)?.find(stored)) ?? null
       if (!row) return ABSENT
       const own = <T>(cells: T[]) => (stored.hiddenOrder ? cells.slice(1) : cells)
       return { kind: 'row', columns: own(stored.columns), row: own(row), writtenBy: null, until: null }
     } catch (error) {
-      if (!(error instanceof RowbackError) || !/^backup\./.test(error.code)) throw error
-      return { kind: 'gone', reason: error.message }
+      return { kind: 'gone', reason: reasonOf(error) }
     }
   }
 
@@ -190,24 +252,12 @@ export class RowStates {
     this.#finders.set(id, finder)
     return finder
   }
+}
 
-  /**
-   * The table in a full backup; null where there was none.
-   * @throws RowbackError `backup.missing` or `backup.damaged`
-   */
-  async #storedTable(repository: Repository, anchor: string, at: number): Promise<TableManifest | null> {
-    const { versions } = this.#live
-    let manifest: Manifest
-    try {
-      manifest = await repository.manifest(anchor)
-    } catch (error) {
-      const pruned = await repository.pruned(anchor)
-      const held = pruned && { state: pruned.state, tables: pruned.tables.map((name) => ({ name })) }
-      if (held && !storedAt(versions, held, at).some(({ name }) => name === this.#named.table)) return null
-      throw error
-    }
-    return storedAt(versions, manifest, at).find(({ name }) => name === this.#named.table) ?? null
-  }
+/** Why a backup cannot be read; whatever else went wrong is thrown. */
+function reasonOf(error: unknown): string {
+  if (error instanceof RowbackError && /^backup\./.test(error.code)) return error.message
+  throw error
 }
 
 function columnsNamed(columns: readonly Column[], names: readonly string[]): Column[] {
