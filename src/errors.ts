@@ -18,6 +18,8 @@ export interface ErrorDetail {
   code: string
   /** What failed, in one sentence. */
   message: string
+  /** What the ledger keeps of it, where the message may quote what must not be kept. */
+  recorded?: string
   /** What state the data is in now. */
   state?: string
   /** What to type or do next. */
@@ -32,6 +34,7 @@ export const NOTHING_CHANGED = 'Nothing was changed.'
 /** The one error that rowback throws on purpose: it says what failed, what state the data is in, and what to do next. */
 export class RowbackError extends Error {
   readonly code: string
+  readonly recorded: string
   /** Added to by who knows more of it. */
   state: string
   readonly hint: string
@@ -41,6 +44,7 @@ export class RowbackError extends Error {
     super(detail.message, { cause: detail.cause })
     this.name = 'RowbackError'
     this.code = detail.code
+    this.recorded = detail.recorded ?? detail.message
     this.state = detail.state ?? NOTHING_CHANGED
     this.hint = detail.hint ?? ''
     this.exit = detail.exit ?? ExitCode.failed

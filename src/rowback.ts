@@ -14,6 +14,7 @@ import type { OpenedTarget } from './operations/context.ts'
 import { Context } from './operations/context.ts'
 import { diff } from './operations/diff.ts'
 import { enable } from './operations/enable.ts'
+import { exec } from './operations/exec.ts'
 import { log } from './operations/log.ts'
 import type { MigrateOutput } from './operations/migrate.ts'
 import { migrate } from './operations/migrate.ts'
@@ -146,6 +147,11 @@ export class Rowback {
   /** Loads a file into a table, as a new version. */
   async migrate(options: Input<typeof migrate>): Promise<MigratedVersion> {
     return new MigratedVersion(this.#context, await this.run(migrate, options))
+  }
+
+  /** Runs a file of SQL statements, as a new version. */
+  exec(options: Input<typeof exec>): Promise<Output<typeof exec>> {
+    return this.run(exec, options)
   }
 
   /** Brings the data back to what an earlier version left, as a new version. */

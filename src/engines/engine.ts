@@ -5,6 +5,7 @@ import type { SchemaObject, SchemaObjects } from '../model/schema-object.ts'
 import type { Column, ColumnType, ForeignKey, SeenValues, Table, TableDefinition } from '../model/table.ts'
 import type { Row, Value } from '../model/value.ts'
 import type { DumpText } from './dump-text.ts'
+import type { ScriptDialect, ScriptOutcome, ScriptRun } from './script.ts'
 
 /** The column that says which version last wrote a tracked row. */
 export const VERSION_COLUMN = 'version_id'
@@ -23,6 +24,8 @@ export interface Capabilities {
   largestInteger: bigint
   /** A column holds values of every type, whatever it was declared as. */
   typesPerValue: boolean
+  /** What scripts change can be told from what others change at the same time. */
+  capturesScripts: boolean
 }
 
 /** Where the rows that versions superseded are kept for one tracked table. */
@@ -223,6 +226,15 @@ export interface Engine {
    *   only be read as it is now
    */
   readOnlyQueryAt(sql: string, past: PastState): Promise<QueryResult>
+  /** How scripts are written, and what in them is refused. */
+  scriptDialect(): Promise<ScriptDialect>
+  /**
+   * Runs the statements of a script inside the transaction, in the session that the stock client would give them, and finds
+   * what that did to the rows of the tables it may change: in tracked ones, rows that changed get the version and the old
+   * ones go to history. Other writers of these tables wait.
+   * @throws RowbackError `script.failed` naming the statement, or `script.committed` when one ended the transaction
+   */
+  runScript(script: ScriptRun): Promise<ScriptOutcome>
   quote(identifier: string): string
   /** The quoted place of a control table such as `rowback_version`. */
   controlTable(name: string): string

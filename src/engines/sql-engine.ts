@@ -5,6 +5,8 @@ import type { Column, ColumnType, DefinedColumn, SeenValues, Table, TableDefinit
 import { writableColumns } from '../model/table.ts'
 import type { Row, Value } from '../model/value.ts'
 import { decodeLines, encodeRow } from '../model/value.ts'
+import type { CapturedTable, CaptureSql } from './capture.ts'
+import { Capture } from './capture.ts'
 import type { DumpText } from './dump-text.ts'
 import type {
   Bookkeeping,
@@ -24,6 +26,8 @@ import type {
   WriteRequest
 } from './engine.ts'
 import { CONTROL_TABLES, SUPERSEDED_COLUMN, VERSION_COLUMN } from './engine.ts'
+import type { ScriptDialect, ScriptOutcome, ScriptRun, ScriptStatement } from './script.ts'
+import { statementFailed, withColumnsNamed } from './script.ts'
 
 const VERSION_NUMBER: ColumnType = { kind: 'integer', min: 0n, max: 2n ** 63n - 1n }
 
@@ -45,6 +49,7 @@ export abstract class SqlEngine implements Engine {
   abstract query(sql: string, parameters?: Value[]): Promise<QueryResult>
   abstract readOnlyQuery(sql: string): Promise<QueryResult>
   abstract readOnlyQueryAt(sql: string, past: PastState): Promise<QueryResult>
+  abstract scriptDialect(): Promise<ScriptDialect>
   abstract quote(identifier: string): string
   abstract controlTable(name: string): string
   abstract hasControlTable(name: string): Promise<boolean>
@@ -85,6 +90,59 @@ export abstract class SqlEngine implements Engine {
   protected abstract stream(sql: string, parameters: Value[], cells: readonly Column[]): AsyncIterable<Row[]>
   /** Runs `work` while the table's triggers do not fire. */
   protected abstract withoutTriggers<T>(table: Table, work: () => Promise<T>): Promise<T>
+
+  /** Runs one statement of a script. @returns what the server warned of */
+  protected abstract runStatement(sql: string): Promise<string[]>
+  /** What the capture of a table is made with; see {@link CaptureSql}. */
+  protected abstract captureDifferences(
+    table: Table
+  ): Pick<CaptureSql, 'makeAside' | 'dropAside' | 'locking' | 'selfSetting' | 'readsTwice'>
+
+  async runScript(script: ScriptRun): Promise<ScriptOutcome> {
+    const captures = script.tables.map((entry, i) => this.captureOf(entry, i, script.version))
+    for (const capture of captures) await capture.begin()
+    const textOf = (statement: ScriptStatement) =>
+      this.capabilities.invisibleColumns ? statement.text : withColumnsNamed(statement, (name) => columnsOf(name))
+    const columnsOf = (name: string) => {
+      const entry = script.tables.find(({ table, tracking }) => tracking && table.name.toLowerCase() === name)
+      return entry ? this.list(this.names(entry.table)) : null
+    }
+    let statements = 0
+    const warnings: string[] = []
+    await this.inScriptSession(async () => {
+      for (const statement of script.statements) {
+        script.goOn()
+        statements++
+        const warned = await this.runStatement(textOf(statement)).catch((error: unknown) => {
+          throw statementFailed(statement, error)
+        })
+        warnings.push(...warned.map((text) => `Statement ${statement.number} (line ${statement.line}): ${text}`))
+      }
+    })
+    const counts: WriteCounts[] = []
+    for (const capture of captures) counts.push(await capture.end())
+    return { counts, statements, warnings }
+  }
+
+  /** Runs `work` in the session that the stock client would have. */
+  protected async inScriptSession(work: () => Promise<void>): Promise<void> {
+    await work()
+  }
+
+  protected captureOf(captured: CapturedTable, at: number, version: number): Pick<Capture, 'begin' | 'end'> {
+    const { table, tracking } = captured
+    return new Capture(captured, at, version, {
+      ...this.captureDifferences(table),
+      run: (sql) => this.run(sql),
+      count: async (sql) => Number((await this.query(sql)).rows[0]?.[0]),
+      quote: (identifier) => this.quote(identifier),
+      copies: (alias) => this.copiesOf(table, alias),
+      sameKey: (a, b) => this.sameKey(table, a, b),
+      sameContent: (a, b) => this.sameContent(table, a, b),
+      history: tracking && this.historyOf(tracking),
+      withoutTriggers: (work) => this.withoutTriggers(table, async () => void (await work()))
+    })
+  }
 
   async *readLines(table: Table, range: RowRange): AsyncIterable<Lines> {
     for await (const rows of this.readRows(table, range)) {

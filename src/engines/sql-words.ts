@@ -3,6 +3,9 @@ export interface SqlWord {
   kind: 'word' | 'quoted' | 'text' | 'sign'
   /** What it says, without quotes. */
   text: string
+  /** Where it begins and ends in the SQL, quotes included. */
+  from: number
+  to: number
 }
 
 /** What stands in quotes is a name, or text, as the engine has it. */
@@ -16,63 +19,86 @@ export interface Quotes {
 }
 
 const CLOSING: Record<string, string> = { '[': ']' }
+const WORD = /[\p{L}\p{N}_$\u0080-\uFFFF]+/uy
 
 /** Takes a statement apart; comments and blanks are left out. */
 export function wordsOf(sql: string, quotes: Quotes): SqlWord[] {
-  const words: SqlWord[] = []
+  return [...eachWord(sql, quotes)]
+}
+
+/**
+ * The same one by one.
+ * @param delimiter what ends a statement now, which is then a sign of its own wherever it stands outside of quotes
+ */
+export function* eachWord(sql: string, quotes: Quotes, delimiter: () => string = () => ';'): Iterable<SqlWord> {
   let at = 0
   while (at < sql.length) {
-    const rest = sql.slice(at)
-    const skipped = skippedLength(rest, quotes)
-    if (skipped > 0) {
-      at += skipped
-      continue
-    }
+    const from = at
+    at = endOfSkipped(sql, at, quotes)
+    if (at > from) continue
+    const end = delimiter()
     const sign = sql[at] as string
     const isName = quotes.names.includes(sign)
-    if (isName || quotes.texts.includes(sign)) {
-      const { text, length } = quotedText(rest, !isName && quotes.backslash)
-      words.push({ kind: isName ? 'quoted' : 'text', text })
-      at += length
-      continue
+    if (sql.startsWith(end, at)) {
+      at += end.length
+      yield { kind: 'sign', text: end, from, to: at }
+    } else if (isName || quotes.texts.includes(sign)) {
+      const { text, to } = quotedText(sql, at, !isName && quotes.backslash)
+      at = to
+      yield { kind: isName ? 'quoted' : 'text', text, from, to }
+    } else {
+      const word = wordAt(sql, at, end)
+      at += word.length || 1
+      if (word === '') yield { kind: 'sign', text: sign, from, to: at }
+      else yield* splitNumber(word, from)
     }
-    const word = /^[\p{L}\p{N}_$\u0080-\uFFFF]+/u.exec(rest)?.[0]
-    if (word === undefined) words.push({ kind: 'sign', text: sign })
-    else words.push(...splitNumber(word).map((text): SqlWord => ({ kind: 'word', text })))
-    at += word?.length ?? 1
   }
-  return words
+}
+
+function wordAt(sql: string, at: number, delimiter: string): string {
+  WORD.lastIndex = at
+  const word = WORD.exec(sql)?.[0] ?? ''
+  const cut = word.indexOf(delimiter)
+  return cut < 0 ? word : word.slice(0, cut)
 }
 
 /** Servers take `1.0FROM` for a number and a word, and `\NFROM` for NULL and one. */
-function splitNumber(word: string): string[] {
+function* splitNumber(word: string, from: number): Iterable<SqlWord> {
+  const to = from + word.length
   const [, number, rest] = /^(N|\d.*?)(FROM|JOIN|STRAIGHT_JOIN|TABLE)$/i.exec(word) ?? []
-  return number === undefined || rest === undefined ? [word] : [number, rest]
+  if (number === undefined || rest === undefined) yield { kind: 'word', text: word, from, to }
+  else {
+    yield { kind: 'word', text: number, from, to: from + number.length }
+    yield { kind: 'word', text: rest, from: from + number.length, to }
+  }
 }
 
-function skippedLength(rest: string, { hash }: Quotes): number {
-  const comment = hash
-    ? /^(\s+|--(?=[\s]|$)[^\n]*|#[^\n]*|\/\*[\s\S]*?(\*\/|$))/
-    : /^(\s+|--[^\n]*|\/\*[\s\S]*?(\*\/|$))/
-  return comment.exec(rest)?.[0].length ?? 0
+const BLANKS = /\s+|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/y
+const BLANKS_WITH_HASH = /\s+|--(?=\s|$)[^\n]*|#[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/y
+
+/** Where blanks or a comment end that begin there. */
+function endOfSkipped(sql: string, at: number, { hash }: Quotes): number {
+  const blanks = hash ? BLANKS_WITH_HASH : BLANKS
+  blanks.lastIndex = at
+  return at + (blanks.exec(sql)?.[0].length ?? 0)
 }
 
 /** Up to the closing quote, which stands twice where it is meant. */
-function quotedText(rest: string, backslash: boolean): { text: string; length: number } {
-  const close = CLOSING[rest[0] as string] ?? (rest[0] as string)
+function quotedText(sql: string, from: number, backslash: boolean): { text: string; to: number } {
+  const close = CLOSING[sql[from] as string] ?? (sql[from] as string)
   let text = ''
-  let at = 1
-  while (at < rest.length) {
-    if (backslash && rest[at] === '\\') {
-      text += rest[at + 1] ?? ''
+  let at = from + 1
+  while (at < sql.length) {
+    if (backslash && sql[at] === '\\') {
+      text += sql[at + 1] ?? ''
       at += 2
-    } else if (rest[at] !== close) text += rest[at++]
-    else if (close !== ']' && rest[at + 1] === close) {
+    } else if (sql[at] !== close) text += sql[at++]
+    else if (close !== ']' && sql[at + 1] === close) {
       text += close
       at += 2
     } else break
   }
-  return { text, length: at + 1 }
+  return { text, to: Math.min(at + 1, sql.length) }
 }
 
 /** Where a statement names something to read from. */

@@ -8,6 +8,7 @@ import { blame } from './blame.ts'
 import { checkout } from './checkout.ts'
 import { diff } from './diff.ts'
 import { enable } from './enable.ts'
+import { exec } from './exec.ts'
 import { init } from './init.ts'
 import { inspect } from './inspect.ts'
 import { log } from './log.ts'
@@ -26,6 +27,7 @@ export const catalog = [
   init,
   inspect,
   migrate,
+  exec,
   log,
   show,
   rows,

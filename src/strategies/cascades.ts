@@ -14,9 +14,13 @@ export function cascadeFrom(table: Table, mode: WriteMode): ForeignKey | undefin
 
 /** Every table that cascades of a write may reach, from table to table. */
 export function reachedByCascade(table: Table, mode: WriteMode, tables: readonly Table[]): string[] {
-  if (!cascadeFrom(table, mode)) return []
+  return cascadeFrom(table, mode) ? reachedFrom([table], tables) : []
+}
+
+/** Every table that cascades of any write into some tables may reach, from table to table. */
+export function reachedFrom(written: readonly Table[], tables: readonly Table[]): string[] {
   const reached = new Set<string>()
-  const open = [table]
+  const open = [...written]
   for (let next = open.pop(); next; next = open.pop()) {
     for (const reference of next.referencedBy) {
       if (reached.has(reference.table) || !(acts(reference.onDelete) || acts(reference.onUpdate))) continue

@@ -265,7 +265,8 @@ async function recordFailure(
   failed: FailedRowSpool
 ): Promise<Version | undefined> {
   const { ledger } = session
-  const message = error instanceof Error ? error.message : String(error)
+  const message =
+    error instanceof RowbackError ? error.recorded : error instanceof Error ? error.message : String(error)
   const tables = error instanceof RunAborted ? error.tables : []
   let entry: Version | undefined
   try {

@@ -81,11 +81,12 @@ export function rollbackView(output: RollbackOutput, style: Style): string {
     output.version === null
       ? style.yellow(`Dry run of a rollback to ${output.targetVersion}: nothing was changed.`)
       : `${style.green(`Version ${output.version}`)}  ${output.description}  ${style.dim(`back at what version ${output.targetVersion} left`)}`
-  const changed = output.tables.length > 0 ? ['', rollbackTables(output.tables, style)] : ['  No row differs.']
+  const changed = output.tables.length > 0 ? ['', changedTables(output.tables, style)] : ['  No row differs.']
   return [title, ...output.notes, ...output.route.map((step) => style.dim(`  ${step}`)), ...changed].join('\n')
 }
 
-function rollbackTables(tables: readonly TableJson[], style: Style): string {
+/** What a version did to tables, where no rows of a source were read. */
+export function changedTables(tables: readonly TableJson[], style: Style): string {
   return textTable(
     style,
     ['table', 'inserted', 'updated', 'deleted', ''],

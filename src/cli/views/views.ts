@@ -3,6 +3,7 @@ import { backupCreateView, backupExportView, backupListView, backupPruneView, ba
 import { blameView } from './blame.ts'
 import { diffView, rowsView } from './changes.ts'
 import { enableView } from './enable.ts'
+import { execView } from './exec.ts'
 import { writtenStateView } from './states.ts'
 import { inspectView, queryView, statusView } from './tables.ts'
 import { initView, logView, migrateView, recoverView, rollbackView, showView } from './versions.ts'
@@ -13,6 +14,7 @@ const VIEWS: Record<string, View> = {
   init: initView,
   inspect: inspectView,
   migrate: migrateView,
+  exec: execView,
   log: logView,
   show: showView,
   rows: rowsView,

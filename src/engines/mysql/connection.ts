@@ -29,14 +29,20 @@ export interface Outcome {
   /** Rows that were written; an UPDATE counts the rows that it found. */
   affected: number
   warnings: number
+  /** Whether a transaction was still open afterwards. */
+  inTransaction: boolean
 }
+
+/** Of the protocol's status flags. */
+const IN_TRANSACTION = 1
 
 const BATCH = 1000
 const CONNECT_TIMEOUT_MS = 15_000
-/** Statements of the session; zero dates and what older modes let in must be readable and restorable. */
-const SESSION = `SET NAMES utf8mb4, time_zone = '+00:00', autocommit = 1,
-  sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION',
-  net_read_timeout = 3600, net_write_timeout = 3600`
+/** Zero dates and what older modes let in must be readable and restorable. */
+export const OWN_MODE =
+  "time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION'"
+/** Variables of the session. */
+const SESSION = `SET NAMES utf8mb4, autocommit = 1, ${OWN_MODE}, net_read_timeout = 3600, net_write_timeout = 3600`
 
 /** One session with exact bytes: nothing is decoded by the driver. */
 export class Connection {
@@ -167,7 +173,11 @@ export class Connection {
 }
 
 function outcomeOf({ header }: { header: ResultSetHeader | null }): Outcome {
-  return { affected: header?.affectedRows ?? 0, warnings: header?.warningStatus ?? 0 }
+  return {
+    affected: header?.affectedRows ?? 0,
+    warnings: header?.warningStatus ?? 0,
+    inTransaction: header === null || ((header.serverStatus ?? 0) & IN_TRANSACTION) !== 0
+  }
 }
 
 /** Gathers rows as buffers of their own. */

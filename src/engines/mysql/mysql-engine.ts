@@ -5,6 +5,7 @@ import type { SchemaObject, SchemaObjects } from '../../model/schema-object.ts'
 import type { Column, ColumnType, DefinedColumn, SeenValues, Table, TableDefinition } from '../../model/table.ts'
 import { imageColumns, writableColumns } from '../../model/table.ts'
 import type { Row, Value } from '../../model/value.ts'
+import type { CapturedTable } from '../capture.ts'
 import type { DumpText } from '../dump-text.ts'
 import type {
   Bookkeeping,
@@ -23,6 +24,7 @@ import type {
   WriteRequest
 } from '../engine.ts'
 import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
+import type { ScriptDialect } from '../script.ts'
 import { SqlEngine } from '../sql-engine.ts'
 import { adapterFor } from './adapt.ts'
 import { Catalogue, columnShown, temporaryShape } from './catalogue.ts'
@@ -44,7 +46,9 @@ import { explainedOfPast, PastTables } from './past-tables.ts'
 import type { Product } from './product.ts'
 import { PRODUCT_VARIABLES, readProduct } from './product.ts'
 import { rangeCondition } from './range.ts'
+import { RowCounter } from './row-counter.ts'
 import { makeSchemaObject, readSchemaObjects } from './schema-objects.ts'
+import { ScriptSession } from './script-session.ts'
 import { SetWriter } from './set-writer.ts'
 import { isFinished, shadowOf } from './shadow.ts'
 import { bind, list, quote } from './sql-text.ts'
@@ -123,7 +127,9 @@ export class MysqlEngine extends SqlEngine {
       transactionalDdl: false,
       invisibleColumns: server.invisibleColumns,
       largestInteger: 2n ** 64n - 1n,
-      typesPerValue: false
+      typesPerValue: false,
+      // Its INSERT ... SELECT holds no rows against others.
+      capturesScripts: server.family !== 'tidb'
     }
     this.#controlSchema = target.sameSchema ? target.database : `${target.database}_rowback`
   }
@@ -733,6 +739,48 @@ export class MysqlEngine extends SqlEngine {
 
   protected historyOptions(): string {
     return INNODB
+  }
+
+  async scriptDialect(): Promise<ScriptDialect> {
+    return this.#scriptSession().dialect(this.database, this.#controlSchema)
+  }
+
+  protected override async inScriptSession(work: () => Promise<void>): Promise<void> {
+    this.#hasWritten = true
+    await this.#translated(() => this.#scriptSession().during(work))
+  }
+
+  protected runStatement(sql: string): Promise<string[]> {
+    return this.#translated(() => this.#scriptSession().run(sql))
+  }
+
+  #scriptSession(): ScriptSession {
+    return new ScriptSession(this.#statements())
+  }
+
+  protected captureDifferences(table: Table): ReturnType<SqlEngine['captureDifferences']> {
+    return {
+      makeAside: async (name, more, key) => {
+        this.#scratch.push(name)
+        const numbers = more.map((column) => `${quote(column)} BIGINT NULL`)
+        const body = [...this.historyColumns(table), ...numbers, ...(key ? [`PRIMARY KEY (${list(key.columns)})`] : [])]
+        await this.#execute(`CREATE TEMPORARY TABLE ${quote(name)} (${body.join(', ')})${INNODB}`)
+        return quote(name)
+      },
+      dropAside: async (place) => void (await this.#execute(`DROP TEMPORARY TABLE ${place}`)),
+      locking: ' FOR UPDATE',
+      selfSetting: (writableColumns(table) as MysqlColumn[])
+        .filter(({ dataType }) => dataType === 'timestamp' || dataType === 'datetime')
+        .map(({ name }) => name),
+      readsTwice: false
+    }
+  }
+
+  protected override captureOf(captured: CapturedTable, at: number, version: number) {
+    if (captured.table.key !== null) return super.captureOf(captured, at, version)
+    const counter = new RowCounter(this.#statements(), captured.table, `rowback_before_${at}`)
+    this.#scratch.push(counter.aside)
+    return counter
   }
 
   /** Triggers are lifted before the transaction, see {@link liftTriggers}: here it would commit. */

@@ -9,6 +9,7 @@ import type { Column, ColumnType, SeenValues, Table, TableDefinition } from '../
 import { imageColumns, writableColumns } from '../../model/table.ts'
 import type { Row, Value } from '../../model/value.ts'
 import { encodeRow, RawText } from '../../model/value.ts'
+import type { CaptureSql } from '../capture.ts'
 import type { DumpText } from '../dump-text.ts'
 import type {
   Bookkeeping,
@@ -23,6 +24,7 @@ import type {
   WriteRequest
 } from '../engine.ts'
 import { noTableThen, SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
+import type { ScriptDialect } from '../script.ts'
 import { SqlEngine } from '../sql-engine.ts'
 import type { Quotes } from '../sql-words.ts'
 import { wordsOf } from '../sql-words.ts'
@@ -30,6 +32,7 @@ import { SqliteDumpText } from './dump-text.ts'
 import { translate } from './errors.ts'
 import { allForeignKeys, inspectTable, isStrict, plainTables, views, virtualTables } from './inspect.ts'
 import { RowWriter } from './row-writer.ts'
+import { SQLITE_DIALECT } from './script-dialect.ts'
 import { bindable, hasBytesOf, isTriggerStatement, list, matching, quote, slotFor } from './sql-text.ts'
 import { adapterFor, declaredType } from './types.ts'
 
@@ -62,7 +65,8 @@ export class SqliteEngine extends SqlEngine {
     transactionalDdl: true,
     invisibleColumns: false,
     largestInteger: 2n ** 63n - 1n,
-    typesPerValue: true
+    typesPerValue: true,
+    capturesScripts: true
   }
   protected readonly keyEqual = 'IS'
   readonly #path: string
@@ -518,6 +522,38 @@ export class SqliteEngine extends SqlEngine {
       const collation = table.collations[name]
       return `${quote(name)} ${declared}${collation ? ` COLLATE ${quote(collation)}` : ''}`
     })
+  }
+
+  async scriptDialect(): Promise<ScriptDialect> {
+    return SQLITE_DIALECT
+  }
+
+  /** The driver would run the first statement of a text and leave the rest without a word. */
+  protected async runStatement(sql: string): Promise<string[]> {
+    return this.#translated(() => {
+      const statement = this.#db.prepare(sql)
+      if (statement.sourceSQL.trim().length < sql.trim().length) throw new Error('this is more than one statement')
+      statement.run()
+      return []
+    })
+  }
+
+  protected captureDifferences(table: Table): ReturnType<SqlEngine['captureDifferences']> {
+    const makeAside: CaptureSql['makeAside'] = async (name, more, key) => {
+      const place = `temp.${quote(name)}`
+      const found = key && `${key.nullable ? 'UNIQUE' : 'PRIMARY KEY'} (${list(key.columns)})`
+      const numbers = more.map((column) => `${quote(column)} INTEGER`)
+      const body = [...this.historyColumns(table), ...numbers, ...(found === null ? [] : [found])].join(', ')
+      // Without a rowid a key column INTEGER is not the rowid, which would refuse other values.
+      const options = [
+        ...(isStrict(this.#db, table.name) ? ['STRICT'] : []),
+        ...(key && !key.nullable ? ['WITHOUT ROWID'] : [])
+      ]
+      await this.run(`CREATE TEMP TABLE ${quote(name)} (${body}) ${options.join(', ')}`)
+      return place
+    }
+    const dropAside = async (place: string) => void (await this.run(`DROP TABLE ${place}`))
+    return { makeAside, dropAside, locking: '', selfSetting: [], readsTwice: true }
   }
 
   protected historyOptions(table: Table): string {
