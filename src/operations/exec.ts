@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { usageError } from '../errors.ts'
 import type { VersionHeader } from '../ledger/ledger.ts'
 import { parseAuthor } from '../model/author.ts'
+import type { BackupScope } from '../model/version.ts'
 import { openInput } from '../sources/input.ts'
 import type { ExecutedScript } from '../strategies/exec-script.ts'
 import { execScript } from '../strategies/exec-script.ts'
@@ -11,7 +12,7 @@ import { rehearse, runVersion } from '../strategies/run.ts'
 import type { Script } from '../strategies/script-plan.ts'
 import { planScript, readScript } from '../strategies/script-plan.ts'
 import type { Context } from './context.ts'
-import { authorship, flag, text, wait } from './inputs.ts'
+import { authorship, flag, scope, text, wait } from './inputs.ts'
 import { interruptedNotes } from './migrate.ts'
 import { operation } from './operation.ts'
 import type { VersionJson } from './version-json.ts'
@@ -24,6 +25,7 @@ const input = z.object({
     .enum(['snapshot', 'incremental'])
     .meta({ description: 'how the version can be taken back: snapshot unless rowback.yaml says otherwise' })
     .optional(),
+  scope,
   dryRun: flag('run it, say what it changed, and take all of it back'),
   wait,
   ...authorship
@@ -45,7 +47,7 @@ export const exec = operation({
 
 INSERT, UPDATE, DELETE, REPLACE and SELECT may stand in the script, on MySQL also SET @variable and DELIMITER. What would commit, or change the schema or the session, is refused before anything runs. The script itself is not stored: only its name and its SHA-256.
 
-Under snapshot the whole database is backed up first. Under incremental the tables that the script names to be written are tracked from then on; one that cannot be (it has no key, or triggers) is backed up instead. A table that is tracked already keeps its history under either.
+Under snapshot the database is backed up first. Under incremental the tables that the script names to be written are tracked from then on; one that cannot be (it has no key, or triggers) is backed up instead. A table that is tracked already keeps its history under either.
 
 The tables that may change are copied aside for the comparison, and others who write them wait meanwhile.`,
   example: 'rowback exec fix.sql -m "Trim the names of Q3"',
@@ -76,7 +78,7 @@ The tables that may change are copied aside for the comparison, and others who w
     const waitMs = options.wait * 1000
     return options.dryRun
       ? rehearseScript(context, header, script, waitMs)
-      : makeVersion(context, header, script, waitMs)
+      : makeVersion(context, header, script, waitMs, options.scope)
   }
 })
 
@@ -119,9 +121,10 @@ async function makeVersion(
   context: Context,
   header: VersionHeader,
   script: Script,
-  waitMs: number
+  waitMs: number,
+  scope: BackupScope | undefined
 ): Promise<ExecOutput> {
-  const session = await context.session(waitMs)
+  const session = await context.session(waitMs, scope)
   let done: ExecutedScript | undefined
   const result = await runVersion(session, header, { wait: waitMs, foreignKeys: true }, async (run) => {
     done = await execScript(run, script, header.strategy)

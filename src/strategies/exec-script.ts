@@ -1,7 +1,6 @@
 import { statementsOf } from '../engines/script.ts'
 import { RowbackError } from '../errors.ts'
 import type { StrategyName, TableReport } from '../model/version.ts'
-import { incremental } from './incremental.ts'
 import type { Run } from './run.ts'
 import type { Script } from './script-plan.ts'
 import { planScript } from './script-plan.ts'
@@ -21,19 +20,21 @@ export interface ExecutedScript {
 export async function execScript(run: Run, script: Script, strategy: StrategyName): Promise<ExecutedScript> {
   const { engine } = run
   const plan = planScript(script, strategy, run, await engine.schemaObjects(), engine.capabilities)
-  if (plan.toTrack.length > 0) await incremental.prepare(run, plan.toTrack)
-  if (strategy === 'snapshot' || plan.needsAnchor) await run.takeAnchor()
+  const { tables: changed } = plan.touched
+  const takesAnchor = strategy === 'snapshot' && (run.scope === 'database' || changed.length > 0)
+  if (takesAnchor || plan.needsAnchor) await run.takeAnchor(plan.touched)
+  for (const table of plan.toTrack) await run.track(table)
   await run.hold()
   const isDeferred = run.live.tables.some((table) => table.foreignKeys.some((key) => key.deferred))
   const before = isDeferred ? (await engine.foreignKeyViolations()).length : 0
   const { counts, statements, warnings } = await engine.runScript({
     statements: statementsOf(script.text, script.dialect),
-    tables: plan.changed.map((table) => ({ table, tracking: run.tracking(table.name) })),
+    tables: changed.map((table) => ({ table, tracking: run.tracking(table.name) })),
     version: run.number,
     goOn: () => run.throwIfGivenUp()
   })
   if (isDeferred) await assertReferences(run, before)
-  const tables = plan.changed.flatMap((table, i): TableReport[] => {
+  const tables = changed.flatMap((table, i): TableReport[] => {
     const { inserted, updated, deleted, unchanged } = counts[i] ?? { inserted: 0, updated: 0, deleted: 0, unchanged: 0 }
     if (inserted + updated + deleted === 0 && !plan.targets.includes(table)) return []
     const report = { table: table.name, read: 0, inserted, updated, deleted, unchanged, failed: 0 }

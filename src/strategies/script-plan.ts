@@ -7,8 +7,9 @@ import type { Table } from '../model/table.ts'
 import type { StrategyName } from '../model/version.ts'
 import { reachedFrom } from './cascades.ts'
 import { incremental } from './incremental.ts'
-import { hasVersionColumn } from './run.ts'
+import { hasVersionColumn } from './schema-change.ts'
 import type { Surroundings } from './strategy.ts'
+import type { Touched } from './touched.ts'
 
 /** A script that may run as a version. */
 export interface Script {
@@ -77,10 +78,10 @@ export interface ScriptPlan {
   /** Tables that its statements name to be written. */
   targets: Table[]
   /** All tables that it may change, itself or by what the database does then. */
-  changed: Table[]
-  /** Tables that begin to be tracked. */
+  touched: Touched
+  /** Tables that begin to be tracked, from a backup on. */
   toTrack: Table[]
-  /** Whether some of them can only be taken back from a backup. */
+  /** Whether some of all these can only be taken back from a backup. */
   needsAnchor: boolean
   notes: string[]
 }
@@ -102,13 +103,19 @@ export function planScript(
   const targets = tables.filter((table) => script.written.has(table.name.toLowerCase()))
   const direct = withCascades(targets, tables)
   const trigger = direct.find((table) => table.triggers.length > 0)
-  const changed = trigger || writesUnseen(script, objects) ? [...tables] : direct
+  const unseen = trigger
+    ? `The trigger ${trigger.triggers[0]} of ${trigger.name} may write any table`
+    : writesUnseen(script, objects)
+  const touched: Touched =
+    unseen === null
+      ? { tables: direct, note: null }
+      : { tables, note: `${unseen}, so the whole database was backed up.` }
   refuseUnsupported(script, around.unsupported, trigger)
-  for (const table of changed) refuseUnfit(table, tracked.has(table.name), engine)
+  for (const table of touched.tables) refuseUnfit(table, tracked.has(table.name), engine)
   const notes: string[] = []
   const toTrack = strategy === 'incremental' ? trackable(targets, around, engine.capturesScripts, notes) : []
-  const needsAnchor = changed.some((table) => !tracked.has(table.name) && !toTrack.includes(table))
-  return { targets, changed, toTrack, needsAnchor, notes }
+  const needsAnchor = touched.tables.some((table) => !tracked.has(table.name))
+  return { targets, touched, toTrack, needsAnchor, notes }
 }
 
 function withCascades(targets: readonly Table[], tables: readonly Table[]): Table[] {
@@ -116,15 +123,18 @@ function withCascades(targets: readonly Table[], tables: readonly Table[]): Tabl
   return tables.filter((table) => reached.has(table.name))
 }
 
-/** Whether more may be written than is seen in the statements: through a view, or by a function of the database. */
-function writesUnseen({ written, named, called }: Script, { objects, notes }: SchemaObjects): boolean {
+/** Why more may be written than is seen in the statements: through a view, or by a function of the database; null if not. */
+function writesUnseen({ written, named, called }: Script, { objects, notes }: SchemaObjects): string | null {
   const views = objects.filter((object) => object.kind === 'view').map((object) => object.name.toLowerCase())
-  if (views.some((view) => written.has(view))) return true
-  const routines = objects.filter((object) => object.kind === 'function' || object.kind === 'package')
-  // What may not be read may be a function too.
-  if (routines.length === 0 && notes.length === 0) return false
-  const calls = routines.some((routine) => called.has(routine.name.toLowerCase()))
-  return calls || notes.length > 0 || views.some((view) => named.has(view))
+  const writtenView = views.find((view) => written.has(view))
+  if (writtenView !== undefined) return `The view ${writtenView} may write any table`
+  // What the server does not show may be a function too.
+  if (notes.length > 0) return 'There are objects that this user may not read, which may write any table'
+  const functions = objects.filter((object) => object.kind === 'function' || object.kind === 'package')
+  const calledOne = functions.find((object) => called.has(object.name.toLowerCase()))
+  if (calledOne) return `The function ${calledOne.name} may write any table`
+  const readView = functions.length > 0 ? views.find((view) => named.has(view)) : undefined
+  return readView === undefined ? null : `The view ${readView} may call a function that writes any table`
 }
 
 function refuseUnsupported(script: Script, unsupported: readonly string[], trigger: Table | undefined): void {
