@@ -179,8 +179,16 @@ export class Rowback {
     return this.run(show, { version })
   }
 
-  /** What changed between two versions; the head when `to` is left out. */
-  diff(from: number | string, to?: number | string, options: { table?: string } = {}): Promise<Output<typeof diff>> {
+  /**
+   * What changed between two versions; the head when `to` is left out.
+   * @param options.sql also as statements that turn the first state into the second
+   * @param options.csv also as a CSV with a line for each cell that differs
+   */
+  diff(
+    from: number | string,
+    to?: number | string,
+    options: { table?: string; sql?: boolean; csv?: boolean } = {}
+  ): Promise<Output<typeof diff>> {
     return this.run(diff, { ...options, from, ...(to !== undefined && { to }) })
   }
 

@@ -1,13 +1,15 @@
 import { z } from 'zod'
-import { RowbackError } from '../errors.ts'
+import { RowbackError, usageError } from '../errors.ts'
 import type { WriteCounts } from '../model/change.ts'
 import { count as countChange, noCounts } from '../model/change.ts'
+import type { TableChanges } from '../strategies/changes.ts'
 import { compareStates } from '../strategies/changes.ts'
 import { diffSql } from '../strategies/diff-sql.ts'
 import { headOf } from '../strategies/lifetimes.ts'
 import type { ChangeJson } from './change-json.ts'
 import { changeJson } from './change-json.ts'
 import type { Context } from './context.ts'
+import { diffCsv } from './diff-csv.ts'
 import { count, flag, text, versionReference } from './inputs.ts'
 import { operation } from './operation.ts'
 
@@ -19,6 +21,8 @@ export interface DiffOutput {
   tables: (Omit<WriteCounts, 'unchanged'> & { table: string; rows: ChangeJson[] })[]
   /** Statements that make the later state of the earlier one, where they were asked for. */
   sql?: string
+  /** The changes cell by cell, where they were asked for so. */
+  csv?: string
 }
 
 interface DiffInput {
@@ -27,12 +31,13 @@ interface DiffInput {
   table?: string | undefined
   limit?: number | undefined
   sql: boolean
+  csv: boolean
 }
 
 export const diff = operation({
   name: 'diff',
   summary: 'compare the states that two versions left, row by row and cell by cell',
-  details: `Without the second version the comparison is with the head: the data as it is now, under the snapshot strategy with what others changed since. Under it the state of a version is the backup taken before the next one. With --sql the answer is a script for mysql, mariadb or sqlite3 that makes the second state of the first, its rows in one transaction. Triggers are dropped before and made again after, because what they did is among the changes; on MySQL and MariaDB that, and making and dropping whole tables, is not part of the transaction.`,
+  details: `Without the second version the comparison is with the head: the data as it is now, under the snapshot strategy with what others changed since. Under it the state of a version is the backup taken before the next one. With --csv each line is a cell that differs, for a spreadsheet: table, change, key, column, before, after; a row that came or went has a line for each of its cells, NULL is an empty cell, and empty text is in quotes. With --sql the answer is a script for mysql, mariadb or sqlite3 that makes the second state of the first, its rows in one transaction. Triggers are dropped before and made again after, because what they did is among the changes; on MySQL and MariaDB that, and making and dropping whole tables, is not part of the transaction.`,
   example: 'rowback diff 1 2 --table customers',
   positional: ['from', 'to'],
   input: z.object({
@@ -40,10 +45,14 @@ export const diff = operation({
     to: versionReference('the later version; the head when left out').optional(),
     table: text('only this table', 'TABLE').optional(),
     limit: count('show at most so many rows of each table; all are counted').optional(),
-    sql: flag('print SQL that turns the first state into the second')
+    sql: flag('print SQL that turns the first state into the second'),
+    csv: flag('print a CSV with a line for each cell that differs')
   }),
   makesDatabase: false,
   async run(context, options): Promise<DiffOutput> {
+    if (options.sql && options.csv) {
+      throw usageError('diff.both', 'A diff is printed in one form.', 'Choose one of --sql and --csv.')
+    }
     // The rows are read more than once for a script, which must be of one moment.
     return options.sql ? context.engine.readTransaction(() => compare(context, options)) : compare(context, options)
   }
@@ -67,9 +76,14 @@ async function compare(context: Context, options: DiffInput): Promise<DiffOutput
     if (counts.inserted + counts.updated + counts.deleted > 0) tables.push({ table, ...counts, rows })
   }
   const notes = compared.map(({ note }) => note).filter((note) => note !== null)
+  if (options.csv) return { from, to, notes, tables, csv: diffCsv(tables, compared.filter(isNoted)) }
   if (!options.sql) return { from, to, notes, tables }
   const sql = await diffSql(context.engine, live, repository, { from, to }, compared)
   return { from, to, notes, tables, sql }
+}
+
+function isNoted(compared: TableChanges): compared is TableChanges & { note: string } {
+  return compared.note !== null
 }
 
 function unknownTable(table: string, from: number, to: number): RowbackError {

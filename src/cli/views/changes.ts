@@ -7,8 +7,9 @@ import { plural, shorten, textTable } from './table.ts'
 
 const SHOWN_ROWS = 20
 
-export function diffView({ from, to, notes, tables, sql }: DiffOutput, style: Style): string {
-  if (sql !== undefined) return sql.trimEnd()
+export function diffView({ from, to, notes, tables, sql, csv }: DiffOutput, style: Style): string {
+  const asText = sql ?? csv
+  if (asText !== undefined) return asText.replace(/\n$/, '')
   const parts = [
     ...notes.map((note) => style.yellow(note)),
     ...(tables.length === 0 ? [`No row differs between version ${from} and ${to}.`] : []),

@@ -1,0 +1,35 @@
+import Papa from 'papaparse'
+import type { ChangeJson } from './change-json.ts'
+
+const HEADER = ['table', 'change', 'key', 'column', 'before', 'after']
+
+/**
+ * Changes as a table to be sorted and filtered: a line for each cell that differs, and for each cell of a row that came or
+ * went. NULL is an empty cell, text without any character is `""`.
+ * @param notes of tables that could not be compared, which have a line of their own
+ */
+export function diffCsv(
+  tables: readonly { table: string; rows: readonly ChangeJson[] }[],
+  notes: readonly { table: string; note: string }[]
+): string {
+  const lines = [
+    HEADER,
+    ...tables.flatMap(({ table, rows }) => rows.flatMap((row) => cellLines(table, row))),
+    ...notes.map(({ table, note }) => [table, 'note', null, null, null, note])
+  ]
+  return `${Papa.unparse(lines, { newline: '\n', quotes: (cell: unknown) => cell === '' })}\n`
+}
+
+function cellLines(table: string, { op, key, before, after, changed }: ChangeJson): (string | number | null)[][] {
+  const columns = op === 'update' ? changed : Object.keys(after ?? before ?? {})
+  const named = keyText(key)
+  return columns.map((name) => [table, op, named, name, before?.[name] ?? null, after?.[name] ?? null])
+}
+
+/** As `blame` takes it: the value, or for several columns `a=1,b=x`. */
+function keyText(key: ChangeJson['key']): string {
+  const cells = Object.entries(key)
+  const [only] = cells
+  if (cells.length === 1 && only) return String(only[1] ?? '')
+  return cells.map(([name, value]) => `${name}=${value ?? ''}`).join(',')
+}
