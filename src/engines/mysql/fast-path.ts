@@ -36,6 +36,22 @@ export class FastPath {
     return this.#wholeOrNothing(() => this.#load(bytes, rows))
   }
 
+  /**
+   * The same for rows that do not repeat one another, into a table that nobody wrote yet: the server sorts them once for
+   * each index, and notes nothing but that the table was empty.
+   */
+  async streamInBulk(bytes: AsyncIterable<Buffer>, rows: () => number): Promise<boolean> {
+    const before = '@rowback_unique_checks = @@unique_checks, @rowback_foreign_keys = @@foreign_key_checks'
+    await this.#statements.execute(`SET ${before}, unique_checks = 0, foreign_key_checks = 0`)
+    try {
+      return await this.stream(bytes, rows)
+    } finally {
+      await this.#statements.execute(
+        'SET unique_checks = @rowback_unique_checks, foreign_key_checks = @rowback_foreign_keys'
+      )
+    }
+  }
+
   /** @returns whether every row went in as it is; if not, none did */
   async write(rows: ReadonlyMap<number, TypedRow>): Promise<boolean> {
     if (!this.#statements.product.localInfile) return this.#wholeOrNothing(() => this.#insert(rows))

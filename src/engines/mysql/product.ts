@@ -7,6 +7,11 @@ export interface Product {
   invisibleColumns: boolean
   /** `LOAD DATA LOCAL INFILE` is switched on. */
   localInfile: boolean
+  /**
+   * A load into an empty table without checks of unique and foreign keys is made in bulk, and a warning tells of a key that
+   * is there twice all the same. Earlier servers would abort the whole transaction, and clusters replicate rows.
+   */
+  bulkLoads: boolean
   /** The storage engine of temporary tables that are only read once. */
   stageOptions: string
   /** The server is one of several that replicate synchronously: its locks are its own. */
@@ -18,20 +23,28 @@ export interface Product {
 /** Server variables that {@link readProduct} wants to see; those that a server does not know are left out. */
 export const PRODUCT_VARIABLES = ['version', 'version_comment', 'local_infile', 'wsrep_on', 'hostname', 'port']
 
+/** The versions of MariaDB whose loads in bulk were tried. */
+const BULK_LOADS = [
+  [10, 11, 14],
+  [11, 0, 0]
+] as const satisfies readonly [number[], number[]]
+
 /** @param variables by lower-case name */
 export function readProduct(variables: ReadonlyMap<string, string>): Product {
   const version = variables.get('version') ?? ''
   const family = familyOf(version)
   const numbers = versionNumbers(version, family)
+  const isCluster = isOn(variables.get('wsrep_on'))
   const minimum = family === 'mariadb' ? [10, 3, 0] : [8, 0, 23]
   return {
     name: `${{ mariadb: 'MariaDB', mysql: 'MySQL', tidb: 'TiDB' }[family]} ${numbers.join('.')}`,
     family,
     invisibleColumns: family !== 'tidb' && isAtLeast(numbers, minimum),
     localInfile: isOn(variables.get('local_infile')),
+    bulkLoads: family === 'mariadb' && !isCluster && isBetween(numbers, BULK_LOADS),
     // Aria without its log stages rows faster than InnoDB (docs/benchmarks.md).
     stageOptions: family === 'mariadb' ? 'ENGINE=Aria TRANSACTIONAL=0' : 'ENGINE=InnoDB',
-    cluster: isOn(variables.get('wsrep_on')),
+    cluster: isCluster,
     node: `${variables.get('hostname') ?? ''}:${variables.get('port') ?? ''}`
   }
 }
@@ -53,6 +66,10 @@ function isAtLeast(numbers: readonly number[], minimum: readonly number[]): bool
     if (number !== least) return number > least
   }
   return true
+}
+
+function isBetween(numbers: readonly number[], [least, below]: readonly [number[], number[]]): boolean {
+  return isAtLeast(numbers, least) && !isAtLeast(numbers, below)
 }
 
 function isOn(value: string | undefined): boolean {

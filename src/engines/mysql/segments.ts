@@ -17,19 +17,30 @@ export class Segments<R extends TypedRow> {
     this.#most = most
   }
 
-  /** Reads the next segment. @param onRow sees each of its rows */
-  async *next(onRow: (row: R) => void): AsyncIterable<Buffer> {
+  /**
+   * Reads the next segment.
+   * @param onRow sees each of its rows
+   * @param fits says whether one more row belongs to it; it may be asked again of one that does not
+   */
+  async *next(
+    onRow: (row: R) => void,
+    fits: (row: R) => boolean = () => this.rows < this.#most
+  ): AsyncIterable<Buffer> {
     this.before += this.rows
     this.rows = 0
     const text = new LoadText()
-    while (this.rows < this.#most && (await this.#more())) {
-      const taken = this.#rest.splice(0, this.#most - this.rows)
-      for (const row of taken) {
+    while (await this.#more()) {
+      let taken = 0
+      for (const row of this.#rest) {
+        if (!fits(row)) break
         text.add(row.values)
         onRow(row)
+        this.rows++
+        taken++
       }
-      this.rows += taken.length
+      this.#rest.splice(0, taken)
       yield* text.take()
+      if (this.#rest.length > 0) break
     }
     yield* text.end()
   }

@@ -14,6 +14,7 @@ import { indexNamed } from './errors.ts'
 import { FastPath } from './fast-path.ts'
 import { KnownRows } from './known-rows.ts'
 import { findOrphans } from './missing-parents.ts'
+import { RisingKeys } from './rising-keys.ts'
 import { SeenKeys } from './seen-keys.ts'
 import { firstRows, Segments } from './segments.ts'
 import { equal, list, literal, quote } from './sql-text.ts'
@@ -116,17 +117,23 @@ export class SetWriter<R extends TypedRow> {
   }
 
   /**
-   * Streams segment after segment into the empty table. One that does not go in whole is read again and written chunk by
-   * chunk, and so is what follows.
+   * Streams segment after segment into the empty table: the first is all that may go in bulk. One that does not go in whole
+   * is read again and written chunk by chunk, and so is what follows.
    */
   async #writeStraight(fastPath: FastPath): Promise<void> {
-    const segments = new Segments(this.#request.batches, SEGMENT_ROWS)
+    const { table, columns, batches } = this.#request
+    const segments = new Segments(batches, SEGMENT_ROWS)
+    let rising = RisingKeys.of<R>(this.#statements.product, table as MysqlTable, columns)
     while (!segments.isOver) {
       const sample: R[] = []
-      const bytes = segments.next((row) => {
+      const onRow = (row: R) => {
         if (sample.length < SAMPLED) sample.push(row)
-      })
-      if (await fastPath.stream(bytes, () => segments.rows)) {
+      }
+      const isWhole = rising
+        ? fastPath.streamInBulk(segments.next(onRow, rising.rises.bind(rising)), () => segments.rows)
+        : fastPath.stream(segments.next(onRow), () => segments.rows)
+      rising = null
+      if (await isWhole) {
         this.#countInserted(segments.rows, sample)
         continue
       }
