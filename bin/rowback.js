@@ -7,6 +7,6 @@ if (major < 24) {
   // Compiled code is kept between runs: a command starts in half the time.
   import('node:module').then((module) => {
     module.enableCompileCache()
-    return import('../dist/cli/main.js')
+    return import('../bundle/main.js')
   })
 }

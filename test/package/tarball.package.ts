@@ -43,6 +43,12 @@ test('the installed command migrates, lists and rolls back', () => {
   expect(JSON.parse(rowback('status', '--json').stdout).tables).toEqual([])
 })
 
+test('the licences of what the command contains go along', () => {
+  const licences = readFileSync(join(folder, 'node_modules/rowback/bundle/LICENSES.txt'), 'utf8')
+  for (const name of ['commander', 'mysql2', 'zod']) expect(licences).toMatch(new RegExp(`^${name} \\d`, 'm'))
+  expect(licences).toContain('Permission is hereby granted')
+})
+
 test('the installed package is a library with types', () => {
   const code =
     "import { open } from 'rowback'; const db = await open({ target: 'sqlite:rowback.db' }); console.log((await db.log()).length); await db.close()"
