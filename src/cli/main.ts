@@ -29,7 +29,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     throw error
   })
   try {
-    await makeProgram(renderer, giveUp.signal, (result) => {
+    await makeProgram(argv, renderer, giveUp.signal, (result) => {
       code = result
     }).parseAsync(argv, { from: 'user' })
   } catch (error) {

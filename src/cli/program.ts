@@ -35,10 +35,16 @@ export function repeatedFlags(argv: readonly string[]): string {
 
 /**
  * Makes the command line from the catalog.
+ * @param argv what was typed: no other commands' inputs are made into flags, which takes longer than all the rest
  * @param signal gives the running command up
  * @param finish called with the exit code of the command that ran
  */
-export function makeProgram(renderer: Renderer, signal: AbortSignal, finish: (code: ExitCode) => void): Command {
+export function makeProgram(
+  argv: readonly string[],
+  renderer: Renderer,
+  signal: AbortSignal,
+  finish: (code: ExitCode) => void
+): Command {
   const program = new Command('rowback')
     .description('Data migrations into relational databases, versioned and reversible.')
     .version(TOOL_VERSION)
@@ -49,7 +55,12 @@ export function makeProgram(renderer: Renderer, signal: AbortSignal, finish: (co
   addGlobalFlags(program)
   const run = (operation: Operation, input: Record<string, unknown>, flags: GlobalFlags & Record<string, unknown>) =>
     runOperation(operation, input, flags, renderer, signal).then(finish)
-  for (const operation of catalog) addCommand(program, operation, run)
+  const named = catalog.filter(({ name }) => argv.includes(name.split(' ')[0] as string))
+  for (const operation of catalog) {
+    const command = addCommand(program, operation, run)
+    if (named.length === 0 || named.includes(operation)) addInputs(command, operation)
+    addGlobalFlags(command)
+  }
   return program
 }
 
@@ -83,7 +94,7 @@ type RunOperation = (
   flags: GlobalFlags & Record<string, unknown>
 ) => Promise<void>
 
-function addCommand(program: Command, operation: Operation, run: RunOperation): void {
+function addCommand(program: Command, operation: Operation, run: RunOperation): Command {
   const words = operation.name.split(' ')
   const command = groupOf(program, words.slice(0, -1))
     .command(words.at(-1) as string)
@@ -91,13 +102,12 @@ function addCommand(program: Command, operation: Operation, run: RunOperation): 
     .description([operation.summary, operation.details].filter((part) => part !== '').join('\n\n'))
     .addHelpText('after', `\nExample:\n  $ ${operation.example}`)
     .configureHelp({ showGlobalOptions: false })
-  addInputs(command, operation)
-  addGlobalFlags(command)
   command.action(async (...given: unknown[]) => {
     const flags = { ...program.opts(), ...command.opts() } as GlobalFlags & Record<string, unknown>
     const input = inputOf(operation, given.slice(0, operation.positional.length), command.opts())
     await run(operation, input, flags)
   })
+  return command
 }
 
 async function runOperation(
