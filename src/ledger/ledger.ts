@@ -103,7 +103,7 @@ export class Ledger {
   }
 
   async #resolveInterrupted(): Promise<number[]> {
-    const pending = (await this.versions()).filter((version) => version.status === 'pending')
+    const pending = await this.#versionsWhere("status = 'pending'")
     for (const version of pending) {
       await this.#finish({ ...version, status: 'failed', error: 'interrupted; nothing of it was written' })
     }
@@ -190,14 +190,26 @@ export class Ledger {
 
   /** All entries, the oldest first; empty when the database has no ledger. */
   async versions(): Promise<Version[]> {
-    if (!(await this.#engine.hasControlTable('rowback_version'))) return []
-    const columns = controlColumns('rowback_version').map((column) => this.#engine.quote(column))
-    const { rows } = await this.#engine.query(`SELECT ${columns.join(', ')} FROM ${this.#versions} ORDER BY version_id`)
-    return rows.map(fromRow)
+    return this.#versionsWhere('1 = 1')
   }
 
   async find(number: number): Promise<Version | undefined> {
-    return (await this.versions()).find((version) => version.number === number)
+    return (await this.#versionsWhere('version_id = ?', [BigInt(number)]))[0]
+  }
+
+  async #versionsWhere(condition: string, parameters: Value[] = []): Promise<Version[]> {
+    if (!(await this.#has('rowback_version'))) return []
+    const columns = controlColumns('rowback_version').map((column) => this.#engine.quote(column))
+    const { rows } = await this.#engine.query(
+      `SELECT ${columns.join(', ')} FROM ${this.#versions} WHERE ${condition} ORDER BY version_id`,
+      parameters
+    )
+    return rows.map(fromRow)
+  }
+
+  /** The identity is written last: with it, every control table is there. Without, another process may be making them. */
+  async #has(table: string): Promise<boolean> {
+    return this.exists || this.#engine.hasControlTable(table)
   }
 
   /** @throws RowbackError `version.unknown` */
@@ -288,7 +300,7 @@ export class Ledger {
 
   /** Every table that is or was tracked, the oldest first. */
   async trackedTables(): Promise<TrackedTable[]> {
-    if (!(await this.#engine.hasControlTable('rowback_table'))) return []
+    if (!(await this.#has('rowback_table'))) return []
     const { rows } = await this.#engine.query(
       `SELECT table_name, since, history, ddl FROM ${this.#engine.controlTable('rowback_table')} ORDER BY since, table_name`
     )
@@ -357,7 +369,8 @@ export class Ledger {
   }
 
   async #refuseTakenTag(tag: string): Promise<void> {
-    const taken = (await this.versions()).find((version) => version.tag === tag && version.status === 'committed')
+    const tagged = await this.#versionsWhere("tag = ? AND status = 'committed'", [tag])
+    const taken = tagged.find((version) => version.tag === tag)
     if (!taken) return
     throw new RowbackError({
       code: 'tag.taken',

@@ -42,7 +42,6 @@ export async function prepareSchema(
     if ((step.kind === 'undo' || step.kind === 'restore' || step.kind === 'recall') && isWritten(step))
       await liftTriggers(run, step.table)
   }
-  await run.reread()
   return { aside, standIns }
 }
 
@@ -59,6 +58,7 @@ async function makeShadow(run: Run, { table, stored }: Reshape, position: number
   await run.announce({ kind: 'swap', table: table.name, under, aside: `rowback_gone_${number}_${position}`, finish })
   for (const statement of make) await engine.run(statement)
   if (counter !== null) await engine.raiseCounter(under, counter)
+  await run.reread()
   return { table: table.name, under, foreignKeys }
 }
 
@@ -137,4 +137,5 @@ async function liftTriggers(run: Run, table: Table): Promise<void> {
   if (table.triggers.length === 0) return
   await run.announce({ kind: 'triggers', table: table.name, statements: run.engine.triggerStatements(table) })
   await run.engine.liftTriggers(table)
+  await run.reread()
 }

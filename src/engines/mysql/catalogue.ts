@@ -124,11 +124,12 @@ export class Catalogue {
     const rows = await this.#read(
       'SELECT k.TABLE_NAME, k.CONSTRAINT_NAME, k.COLUMN_NAME, k.REFERENCED_TABLE_NAME, k.REFERENCED_COLUMN_NAME, ' +
         'r.DELETE_RULE, r.UPDATE_RULE FROM information_schema.KEY_COLUMN_USAGE k ' +
-        'JOIN information_schema.REFERENTIAL_CONSTRAINTS r ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA ' +
-        'AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME AND r.TABLE_NAME = k.TABLE_NAME ' +
-        'WHERE k.TABLE_SCHEMA = ? AND k.REFERENCED_TABLE_SCHEMA = ? ' +
+        // Joined by the name of the schema, the server would look through the tables of every other one.
+        'JOIN information_schema.REFERENTIAL_CONSTRAINTS r ON r.CONSTRAINT_NAME = k.CONSTRAINT_NAME ' +
+        'AND r.TABLE_NAME = k.TABLE_NAME ' +
+        'WHERE k.TABLE_SCHEMA = ? AND k.REFERENCED_TABLE_SCHEMA = ? AND r.CONSTRAINT_SCHEMA = ? ' +
         'ORDER BY k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION',
-      [this.#schema, this.#schema]
+      [this.#schema, this.#schema, this.#schema]
     )
     const byName = Map.groupBy(rows, ([table, name]) => `${table}\n${name}`)
     return [...byName.values()].map((members) => {
