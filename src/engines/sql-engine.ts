@@ -258,7 +258,6 @@ export abstract class SqlEngine implements Engine {
     return this.withoutTriggers(table, async () => {
       const live = this.quote(table.name)
       const history = this.historyOf(tracking)
-      const columns = this.list(this.names(table))
       const version = this.quote(VERSION_COLUMN)
       const differs =
         `${version} > ? AND NOT EXISTS (SELECT 1 FROM ${history} h WHERE ${this.stateOf('h')} ` +
@@ -266,11 +265,8 @@ export abstract class SqlEngine implements Engine {
       const taken = await this.supersede(table, tracking, as, differs, [to, to, to])
       const changed = await this.changeBack(table, tracking, to, as)
       await this.run(`DELETE FROM ${live} WHERE ${version} < ? AND ${differs}`, [as, to, to, to])
-      const put = await this.run(
-        `INSERT INTO ${live} (${columns}, ${version}) SELECT ${this.copiesOf(table, 'h')}, ? FROM ${history} h ` +
-          `WHERE ${this.stateOf('h')} AND NOT EXISTS (SELECT 1 FROM ${live} t WHERE ${this.sameKey(table, 't', 'h')})`,
-        [as, to, to]
-      )
+      const isBack = changed !== null && changed === (await this.countSuperseded(history, to))
+      const put = isBack ? 0 : await this.putBack(table, tracking, to, as)
       const again = changed === null ? await this.countRewritten(table, tracking, as) : 0
       const updated = (changed ?? 0) + again
       return { ...noCounts(), updated, inserted: put - again, deleted: taken - updated }
@@ -284,6 +280,27 @@ export abstract class SqlEngine implements Engine {
    */
   protected async changeBack(_table: Table, _tracking: Tracking, _to: number, _as: number): Promise<number | null> {
     return null
+  }
+
+  /** Writes superseded rows that were there at version `to` and are not live, as version `as`. @returns how many */
+  private putBack(table: Table, tracking: Tracking, to: number, as: number): Promise<number> {
+    const live = this.quote(table.name)
+    const columns = this.list(this.names(table))
+    return this.run(
+      `INSERT INTO ${live} (${columns}, ${this.quote(VERSION_COLUMN)}) SELECT ${this.copiesOf(table, 'h')}, ? ` +
+        `FROM ${this.historyOf(tracking)} h ` +
+        `WHERE ${this.stateOf('h')} AND NOT EXISTS (SELECT 1 FROM ${live} t WHERE ${this.sameKey(table, 't', 'h')})`,
+      [as, to, to]
+    )
+  }
+
+  /** How many superseded rows were there at a version. To count them takes less than to look each up. */
+  private async countSuperseded(history: string, version: number): Promise<number> {
+    const { rows } = await this.query(`SELECT count(*) FROM ${history} h WHERE ${this.stateOf('h')}`, [
+      version,
+      version
+    ])
+    return Number(rows[0]?.[0])
   }
 
   /** Rows that version `as` took away and wrote again. */
