@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { HISTORY, measureHistory } from './history.ts'
 import { MYSQL, MYSQL_LARGE, measureMysql, measureMysqlLarge } from './mysql.ts'
 import { BACKUPS, measureBackups } from './mysql-backups.ts'
 import { measureSqlite, SQLITE } from './sqlite.ts'
@@ -10,13 +11,14 @@ const DOCUMENT = fileURLToPath(new URL('../docs/benchmarks.md', import.meta.url)
 const INTRODUCTION = `# Benchmarks
 
 Made by \`npm run bench\`, which writes this page; \`npm run bench -- sqlite\`, \`npm run bench -- mysql\`,
-\`npm run bench -- mysql --large\` and \`npm run bench -- backups\` write their part of it. Seconds depend on the machine and on what else it does; the
+\`npm run bench -- mysql --large\`, \`npm run bench -- backups\` and \`npm run bench -- history\` write their part of it. Seconds depend on
+the machine and on what else it does; the
 ratios are taken in one run, side by side.
 `
 
 interface Part {
   title: string
-  database: 'sqlite' | 'mysql' | 'backups'
+  database: 'sqlite' | 'mysql' | 'backups' | 'history'
   large: boolean
   measure: () => Promise<string>
 }
@@ -26,6 +28,7 @@ const PARTS: Part[] = [
   { title: SQLITE, database: 'sqlite', large: false, measure: measureSqlite },
   { title: MYSQL, database: 'mysql', large: false, measure: measureMysql },
   { title: BACKUPS, database: 'backups', large: false, measure: measureBackups },
+  { title: HISTORY, database: 'history', large: false, measure: measureHistory },
   { title: MYSQL_LARGE, database: 'mysql', large: true, measure: measureMysqlLarge }
 ]
 
@@ -47,7 +50,7 @@ function chosenParts(): Part[] {
   const parts = PARTS.filter(
     ({ database, large }) => large === values.large && (positionals.length === 0 || positionals.includes(database))
   )
-  if (parts.length === 0) throw new Error('Usage: npm run bench [-- sqlite | mysql [--large] | backups]')
+  if (parts.length === 0) throw new Error('Usage: npm run bench [-- sqlite | mysql [--large] | backups | history]')
   return parts
 }
 

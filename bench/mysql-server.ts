@@ -101,6 +101,11 @@ export class BenchServer {
     await this.#server.stop()
   }
 
+  /** Runs SQL in the database of the benchmark. @returns what it prints */
+  ask(sql: string): string {
+    return this.#ask(sql, DATABASE)
+  }
+
   #ask(sql: string, ...database: string[]): string {
     const args = [...this.#login, '--default-character-set=utf8mb4', '--skip-column-names', '-e', sql, ...database]
     return execFileSync('mariadb', args, { encoding: 'utf8' }).trim()

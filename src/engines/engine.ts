@@ -99,6 +99,15 @@ export interface PastTable {
   rows: () => AsyncIterable<Row[]>
   /** The same as whole canonical lines; null where they can only be had row by row. */
   lines: (() => AsyncIterable<Buffer>) | null
+  /** Where the database itself holds these rows, live and superseded ones; null where they stand in a backup. */
+  tracked: TrackedState | null
+}
+
+/** The state of a tracked table that a version left. */
+export interface TrackedState {
+  table: Table
+  tracking: Tracking
+  version: number
 }
 
 /** A state of the tables that questions can be asked about. */

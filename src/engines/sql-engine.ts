@@ -28,6 +28,7 @@ import type {
 import { CONTROL_TABLES, SUPERSEDED_COLUMN, VERSION_COLUMN } from './engine.ts'
 import type { ScriptDialect, ScriptOutcome, ScriptRun, ScriptStatement } from './script.ts'
 import { statementFailed, withColumnsNamed } from './script.ts'
+import { stateSelect } from './state-query.ts'
 
 const VERSION_NUMBER: ColumnType = { kind: 'integer', min: 0n, max: 2n ** 63n - 1n }
 
@@ -238,6 +239,16 @@ export abstract class SqlEngine implements Engine {
       `CREATE TABLE ${this.historyOf(tracking)} (\n  ${columns.join(',\n  ')},\n  ${version} ${this.declare(VERSION_NUMBER)} NOT NULL,\n` +
         `  ${this.quote(SUPERSEDED_COLUMN)} ${this.declare(VERSION_NUMBER)} NOT NULL,\n  PRIMARY KEY (${key})\n)${this.historyOptions(table)}`
     )
+    // What one version did is found by what it superseded, and by what others superseded of it.
+    for (const column of [VERSION_COLUMN, SUPERSEDED_COLUMN]) {
+      const index = this.quote(this.indexName(tracking.history, column))
+      await this.run(`CREATE INDEX ${index} ON ${this.historyOf(tracking)} (${this.quote(column)})`)
+    }
+  }
+
+  /** The name of an index of a history table. */
+  protected indexName(_history: string, column: string): string {
+    return column
   }
 
   async dropVersionColumn(table: Table): Promise<void> {
@@ -405,15 +416,12 @@ export abstract class SqlEngine implements Engine {
 
   async *readState(table: Table, tracking: Tracking, version: number): AsyncIterable<Row[]> {
     const columns = writableColumns(table)
-    const cells = this.cellsOf(columns).join(', ')
-    const state = BigInt(version)
-    const parts = [`SELECT ${cells} FROM ${this.historyOf(tracking)} h WHERE ${this.stateOf('h')}`]
-    const parameters = [state, state]
-    if (tracking.live) {
-      parts.push(`SELECT ${cells} FROM ${this.quote(table.name)} WHERE ${this.quote(VERSION_COLUMN)} <= ?`)
-      parameters.push(state)
-    }
-    yield* this.stream(parts.join(' UNION ALL '), parameters, columns)
+    const live = tracking.live ? this.quote(table.name) : null
+    yield* this.stream(
+      stateSelect(live, this.historyOf(tracking), this.cellsOf(columns).join(', '), version),
+      [],
+      columns
+    )
   }
 
   async rowVersions(table: Table, tracking: Tracking | null, key: Row): Promise<RowVersion[]> {

@@ -152,3 +152,19 @@ function opensSource(before: SqlWord | undefined): boolean {
   if (before.kind === 'sign') return before.text === ',' || before.text === '('
   return before.kind === 'word' && OPENS.has(before.text.toUpperCase())
 }
+
+/** The names that WITH gives, at any depth: `name AS (` and `name (columns) AS (`. */
+export function namesGiven(words: readonly SqlWord[]): string[] {
+  const names: string[] = []
+  for (const [i, { kind, text }] of words.entries()) {
+    if (kind !== 'word' || !/^AS$/i.test(text) || words[i + 1]?.text !== '(') continue
+    let at = i - 1
+    if (words[at]?.kind === 'sign' && words[at]?.text === ')') {
+      while (at > 0 && !(words[at]?.kind === 'sign' && words[at]?.text === '(')) at--
+      at--
+    }
+    const name = words[at]
+    if (name && name.kind !== 'sign') names.push(name.text)
+  }
+  return names
+}

@@ -124,13 +124,14 @@ export class Context {
 
   /**
    * The number of the version that a user names by number, tag, or a time: the newest that was finished by then.
+   * @param known all versions, by whoever has read them
    * @throws RowbackError `version.unknown`
    */
-  async versionNumberOrTime(reference: string): Promise<number> {
-    const versions = (await this.ledger.versions()).filter((version) => version.status === 'committed')
-    if (!/^\d{4}-\d{2}-\d{2}/.test(reference) || versions.some((version) => version.tag === reference)) {
-      return this.versionNumber(reference)
-    }
+  async versionNumberOrTime(reference: string, known?: readonly Version[]): Promise<number> {
+    const versions = (known ?? (await this.ledger.versions())).filter((version) => version.status === 'committed')
+    const named = versions.find((version) => version.tag === reference || String(version.number) === reference)
+    if (named) return named.number
+    if (!/^\d{4}-\d{2}-\d{2}/.test(reference)) return this.versionNumber(reference)
     const time = timeOf(reference)
     const finished = versions.filter(
       (version) => version.finishedAt !== null && new Date(version.finishedAt).getTime() <= time

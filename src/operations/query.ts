@@ -44,11 +44,12 @@ With --at the tables that the query names are as a version left them, without ve
 /** What is still the newest state is asked as it is. */
 async function askPast(context: Context, sql: string, reference: string, notes: string[]): Promise<QueryResult> {
   const { engine } = context
-  const at = await context.versionNumberOrTime(reference)
   const repository = await context.repository()
-  if (at === headOf(await context.ledger.versions())) return engine.readOnlyQuery(sql)
   return engine.readTransaction(async () => {
-    const reader = await StateReader.open(engine, await context.liveState(), repository, at)
+    const live = await context.liveState()
+    const at = await context.versionNumberOrTime(reference, live.versions)
+    if (at === headOf(live.versions)) return engine.readOnlyQuery(sql)
+    const reader = await StateReader.open(engine, live, repository, at)
     const read = new Set<string>()
     const table = (name: string) => {
       read.add(name)

@@ -55,7 +55,7 @@ export function storedTable(repository: Repository, stored: TableManifest): Stat
   const written = hiddenOrder ? stored.columns.slice(1) : stored.columns
   const rows = () => withoutFirst(hiddenOrder, readChunks(repository, stored))
   const lines = hiddenOrder ? null : () => chunkBytes(repository, stored)
-  return { name, columns: columnsFromJson(stored.definition), key, ddl, written, rows, lines }
+  return { name, columns: columnsFromJson(stored.definition), key, ddl, written, rows, lines, tracked: null }
 }
 
 async function* chunkBytes(repository: Repository, stored: TableManifest): AsyncIterable<Buffer> {

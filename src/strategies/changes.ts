@@ -1,6 +1,7 @@
 import type { Engine } from '../engines/engine.ts'
 import type { RowChange } from '../model/change.ts'
 import { RowKey } from '../model/key.ts'
+import type { Table } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
 import type { Repository } from '../store/repository.ts'
 import type { LiveState } from './session.ts'
@@ -82,6 +83,8 @@ function comparePlaces(
       note: null
     }
   }
+  // What no version wrote since the earlier state is the same rows in both.
+  if (before.kind === 'live' && after.kind === 'live') return named ? unchanged(name, before.table) : null
   const key = keyOf(before) ?? keyOf(after)
   const collations = { ...collationsOf(before), ...collationsOf(after) }
   const byKey = hiddenOf(before) !== hiddenOf(after) && before.kind !== 'none' && after.kind !== 'none'
@@ -100,6 +103,11 @@ function comparePlaces(
   const read = () => diffImages(name, imageBefore, imageAfter)
   const changes = hidden ? () => joinMovedRows(read(), key && new RowKey(columns, key, collations)) : read
   return { table: name, columns, key: key ?? columns, changes, note: null }
+}
+
+function unchanged(name: string, table: Table): TableChanges {
+  const columns = writableColumns(table).map((column) => column.name)
+  return { table: name, columns, key: table.key ?? columns, changes: async function* () {}, note: null }
 }
 
 interface Image {

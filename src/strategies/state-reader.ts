@@ -115,12 +115,14 @@ export class StateReader implements ReadableState {
     const written = writableColumns(table).map((column) => column.name)
     if (place.kind === 'tracked') {
       const { ddl } = place.tracked
-      const rows = () => this.#engine.readState(table, place.tracking, this.#at)
-      return { name, columns: table.columns, key: table.key, ddl, written, rows, lines: null }
+      const { tracking } = place
+      const rows = () => this.#engine.readState(table, tracking, this.#at)
+      const tracked = { table, tracking, version: this.#at }
+      return { name, columns: table.columns, key: table.key, ddl, written, rows, lines: null, tracked }
     }
     const rows = () => withoutFirst(table.hiddenOrder, this.#engine.readRows(table, WHOLE_TABLE))
     const lines = table.hiddenOrder ? null : () => bytesOf(this.#engine.readLines(table, WHOLE_TABLE))
-    return { name, columns: table.columns, key: table.key, ddl: table.ddl, written, rows, lines }
+    return { name, columns: table.columns, key: table.key, ddl: table.ddl, written, rows, lines, tracked: null }
   }
 
   async #findTracked(tracked: TrackedTable): Promise<Place> {

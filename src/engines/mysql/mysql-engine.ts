@@ -221,14 +221,21 @@ export class MysqlEngine extends SqlEngine {
 
   async readOnlyQueryAt(sql: string, past: PastState): Promise<QueryResult> {
     assertReads(sql)
-    const session = new MysqlEngine(this.#target, await this.#translated(() => connect(this.#target)), this.#server)
+    let session: MysqlEngine | null = null
+    // Temporary tables are another session's, for in this one a transaction may be reading what they are made of.
+    const open = async () => {
+      session ??= new MysqlEngine(this.#target, await connect(this.#target), this.#server)
+      return session.#statements()
+    }
     try {
-      await session.#translated(() => new PastTables(session.#statements(), this.database, past).make(sql))
-      return await session.readOnlyQuery(sql)
+      const historyOf = (history: string) => this.historyOf({ history, live: false })
+      const tables = new PastTables({ here: this.#statements(), open, historyOf }, this.database, past)
+      const asked = await this.#translated(() => tables.make(sql))
+      return await ((session as MysqlEngine | null) ?? this).readOnlyQuery(asked)
     } catch (error) {
       throw explainedOfPast(error)
     } finally {
-      await session.close()
+      await (session as MysqlEngine | null)?.close()
     }
   }
 

@@ -6,7 +6,8 @@ import type { Row } from '../../model/value.ts'
 import type { PastState, PastTable } from '../engine.ts'
 import { noTableThen } from '../engine.ts'
 import type { Quotes, SqlWord } from '../sql-words.ts'
-import { sourcesOf, wordsOf } from '../sql-words.ts'
+import { namesGiven, sourcesOf, wordsOf } from '../sql-words.ts'
+import { columnsRead, readsAll, stateSelect } from '../state-query.ts'
 import { columnShown, temporaryShape } from './catalogue.ts'
 import { insertRows } from './change-writer.ts'
 import type { MysqlColumn } from './columns.ts'
@@ -20,13 +21,24 @@ const QUOTES: Quotes = { names: ['`'], texts: ["'", '"'], backslash: true, hash:
 /** Of a MySQL server; MariaDB reads a temporary table as often as it is named. */
 const CANNOT_REOPEN = 1137
 const DENIED = 1044
+/** Common table expressions of the statement's own. */
+const OWN_WITH = /^\s*WITH(\s+RECURSIVE)?\s/i
+
+/** Where tables of the past are read and made. */
+export interface Sessions {
+  here: Statements
+  /** Another one, in which temporary tables are made. */
+  open(): Promise<Statements>
+  /** The quoted place of a history table. */
+  historyOf(history: string): string
+}
 
 /**
- * Makes temporary tables that are what tables were at some time, under their names: in this session they stand before the
- * real ones, wherever a statement names those.
+ * Puts tables as they were at some time before the real ones, under their names. Where history has their rows, the statement
+ * is given a common table expression over them; else they become temporary tables of another session.
  */
 export class PastTables {
-  readonly #statements: Statements
+  readonly #sessions: Sessions
   readonly #database: string
   readonly #past: PastState
   #ignoresCase = false
@@ -34,28 +46,37 @@ export class PastTables {
   readonly #live = new Map<string, string | null>()
   readonly #made = new Set<string>()
 
-  constructor(statements: Statements, database: string, past: PastState) {
-    this.#statements = statements
+  constructor(sessions: Sessions, database: string, past: PastState) {
+    this.#sessions = sessions
     this.#database = database
     this.#past = past
   }
 
   /**
    * Makes what a statement reads from, and nothing else.
+   * @returns the statement that is to be asked
    * @throws RowbackError `table.missing` or `query.live`
    */
-  async make(sql: string): Promise<void> {
-    const [row] = await this.#statements.read('SELECT @@lower_case_table_names')
+  async make(sql: string): Promise<string> {
+    const [row] = await this.#sessions.here.read('SELECT @@lower_case_table_names')
     this.#ignoresCase = row?.[0] !== 0n
     await this.#readLive()
     const words = wordsOf(sql, QUOTES)
     await this.#assertTelling(sql, words)
-    await this.#makeSources(words)
+    const expressions = new Map<string, string>()
+    // A view's tables are temporary ones, which would also stand before those that expressions read.
+    const throughViews = sourcesOf(words).some(({ name }) => typeof this.#live.get(this.#folded(name)) === 'string')
+    const canExpress = !throughViews && takesExpressions(sql, words, this.#database)
+    await this.#makeSources(words, canExpress ? expressions : null)
+    return withExpressions(sql, [...expressions.values()])
   }
 
   async #readLive(): Promise<void> {
-    const relations = await this.#read('SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ?')
+    const relations = await this.#read(
+      'SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = ?'
+    )
     for (const [name] of relations) this.#live.set(this.#folded(String(name)), null)
+    if (!relations.some(([, type]) => type === 'VIEW')) return
     const views = await this.#read(
       'SELECT TABLE_NAME, VIEW_DEFINITION FROM information_schema.VIEWS WHERE TABLE_SCHEMA = ?'
     )
@@ -63,7 +84,7 @@ export class PastTables {
   }
 
   #read(sql: string): Promise<Row[]> {
-    return this.#statements.read(bind(sql, [this.#database]))
+    return this.#sessions.here.read(bind(sql, [this.#database]))
   }
 
   /** Refuses what could read live rows without naming their table. @throws RowbackError `query.live` */
@@ -72,12 +93,13 @@ export class PastTables {
       throw live('Of a past state only SELECT, WITH, VALUES and TABLE can be asked.')
     }
     if (/\/\*M?!/.test(sql)) throw live('Comments that the server runs cannot be asked of a past state.')
+    const called = [...words.entries()].filter(([i, { kind }]) => kind !== 'text' && words[i + 1]?.text === '(')
+    if (called.length === 0) return
     const routines = await this.#read(
       "SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ? AND ROUTINE_TYPE = 'FUNCTION'"
     )
     const functions = new Set(routines.map(([name]) => String(name).toLowerCase()))
-    for (const [i, word] of words.entries()) {
-      if (words[i + 1]?.text !== '(' || word.kind === 'text') continue
+    for (const [i, word] of called) {
       const isQualified = words[i - 1]?.text === '.'
       if (isQualified || functions.has(word.text.toLowerCase())) {
         throw live(`The function ${word.text} may read rows as they are now.`)
@@ -85,47 +107,65 @@ export class PastTables {
     }
   }
 
-  async #makeSources(words: readonly SqlWord[]): Promise<void> {
+  /** @param expressions takes those of tables whose rows are read where they stand; null where there can be none */
+  async #makeSources(words: readonly SqlWord[], expressions: Map<string, string> | null): Promise<void> {
+    const given = namesGiven(words).map((name) => this.#folded(name))
     for (const { schema, name } of sourcesOf(words)) {
       if (schema !== null && this.#folded(schema) !== this.#folded(this.#database)) {
         throw live(`${schema}.${name} is in another database, which has no state at ${this.#past.name}.`)
       }
-      await this.#makeSource(name)
+      const folded = this.#folded(name)
+      if (expressions?.has(folded)) continue
+      const expression = expressions && !given.includes(folded) ? await this.#expressionFor(name, words) : null
+      if (expression === null) await this.#makeSource(name)
+      else expressions?.set(folded, expression)
     }
+  }
+
+  async #expressionFor(name: string, words: readonly SqlWord[]): Promise<string | null> {
+    const table = await this.#pastTable(name)
+    if (!table?.tracked) return null
+    const columns = columnsRead(words, table.tracked.table) as MysqlColumn[]
+    const isWhole = !readsAll(words) || !/\bINVISIBLE\b/i.test(table.ddl[0] as string)
+    if (!isWhole || !columns.every(staysInUnion)) return null
+    const { tracking, version } = table.tracked
+    const live = tracking.live ? `${quote(this.#database)}.${quote(table.name)}` : null
+    const cells = columns.map((column) => quote(column.name)).join(', ')
+    // Under the name by which the statement calls it, in whatever case.
+    return `${quote(name)} AS (${stateSelect(live, this.#sessions.historyOf(tracking.history), cells, version)})`
+  }
+
+  async #pastTable(name: string): Promise<PastTable | undefined> {
+    const known = this.#past.tables.find((table) => this.#folded(table) === this.#folded(name))
+    return known === undefined ? undefined : this.#past.table(known)
   }
 
   async #makeSource(name: string): Promise<void> {
     const folded = this.#folded(name)
     if (this.#made.has(folded)) return
     this.#made.add(folded)
-    const known = this.#past.tables.find((table) => this.#folded(table) === folded)
-    const table = known === undefined ? undefined : await this.#past.table(known)
+    const isKnown = this.#past.tables.some((table) => this.#folded(table) === folded)
+    const table = await this.#pastTable(name)
     const view = this.#live.get(folded)
     if (table) await this.#makeTable(table)
-    else if (view !== undefined && view !== null && known === undefined) await this.#makeView(name, view)
-    else if (known !== undefined) throw notAsItWas(name, this.#past)
+    else if (view !== undefined && view !== null && !isKnown) await this.#makeView(name, view)
+    else if (isKnown) throw notAsItWas(name, this.#past)
     else if (view !== undefined) throw noTableThen(name, this.#past)
     // What is neither there now nor was then is a name of the statement's own, or the server says that it is not there.
   }
 
   async #makeTable(table: PastTable): Promise<void> {
     const { name } = table
-    await this.#statements.execute(temporary(table.ddl[0] as string))
-    const shown = await this.#statements.read(`SHOW FULL COLUMNS FROM ${quote(name)}`)
+    const session = await this.#sessions.open()
+    await session.execute(temporary(table.ddl[0] as string))
+    const shown = await session.read(`SHOW FULL COLUMNS FROM ${quote(name)}`)
     const columns = shown.map(columnShown).filter((column) => column !== null)
     const made = temporaryShape(name, columns, table.key)
     const wanted = new RowsDigest()
-    await this.#statements.execute('START TRANSACTION')
-    await insertRows(this.#statements, made, digested(table.rows(), wanted))
-    await this.#statements.execute('COMMIT')
-    if (!(await digestOf(this.#rowsOf(made))).equals(wanted)) throw notAsItWas(name, this.#past)
-  }
-
-  async *#rowsOf(made: Table): AsyncIterable<Row[]> {
-    const columns = writableColumns(made) as MysqlColumn[]
-    const decoders = columns.map((column) => readExpression(column, '').decoder)
-    const sql = `SELECT ${cellsOf(columns).join(', ')} FROM ${quote(made.name)}`
-    for await (const batch of this.#statements.stream(sql)) yield decodeRows(batch, decoders)
+    await session.execute('START TRANSACTION')
+    await insertRows(session, made, digested(table.rows(), wanted))
+    await session.execute('COMMIT')
+    if (!(await digestOf(rowsOf(session, made))).equals(wanted)) throw notAsItWas(name, this.#past)
   }
 
   /** Servers look past temporary tables when they read a view: its rows become a temporary table too. */
@@ -133,13 +173,45 @@ export class PastTables {
     if (query === '') throw live(`The definition of the view ${name} may not be read by this user.`)
     const words = wordsOf(query, QUOTES)
     await this.#assertTelling(query, words)
-    await this.#makeSources(words)
-    await this.#statements.execute(`CREATE TEMPORARY TABLE ${quote(name)} ENGINE=InnoDB AS ${query}`)
+    await this.#makeSources(words, null)
+    const session = await this.#sessions.open()
+    await session.execute(`CREATE TEMPORARY TABLE ${quote(name)} ENGINE=InnoDB AS ${query}`)
   }
 
   #folded(name: string): string {
     return this.#ignoresCase ? name.toLowerCase() : name
   }
+}
+
+async function* rowsOf(session: Statements, made: Table): AsyncIterable<Row[]> {
+  const columns = writableColumns(made) as MysqlColumn[]
+  const decoders = columns.map((column) => readExpression(column, '').decoder)
+  const sql = `SELECT ${cellsOf(columns).join(', ')} FROM ${quote(made.name)}`
+  for await (const batch of session.stream(sql)) yield decodeRows(batch, decoders)
+}
+
+/** Whether a column of a union is as the columns that it is made of: to servers ENUM and SET are text there, and BIT a number. */
+function staysInUnion({ dataType, declared, generated }: MysqlColumn): boolean {
+  return !generated && !/^(enum|set|bit|float)$/.test(dataType) && !declared.includes('zerofill')
+}
+
+/** Whether names in a statement can be common table expressions, which no name of a database stands before. */
+function takesExpressions(sql: string, words: readonly SqlWord[], database: string): boolean {
+  const first = words[0]?.text.toUpperCase()
+  if (first !== 'SELECT' && !(first === 'WITH' && OWN_WITH.test(sql)) && !(first === '(' && words[1]?.text !== 'WITH'))
+    return false
+  return !words.some(
+    ({ text }, i) =>
+      (words[i + 1]?.text === '.' && text.toLowerCase() === database.toLowerCase()) || /^(MATCH|INDEX|KEY)$/i.test(text)
+  )
+}
+
+function withExpressions(sql: string, expressions: readonly string[]): string {
+  if (expressions.length === 0) return sql
+  const [own, recursive = ''] = OWN_WITH.exec(sql) ?? ['']
+  return own === ''
+    ? `WITH ${expressions.join(', ')} ${sql}`
+    : `WITH${recursive} ${expressions.join(', ')}, ${sql.slice(own.length)}`
 }
 
 /** The statement of a temporary table: one has no foreign keys, partitions, text and geometry indexes or storage options. */

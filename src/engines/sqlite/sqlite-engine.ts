@@ -23,14 +23,13 @@ import type {
   Unholdable,
   WriteRequest
 } from '../engine.ts'
-import { noTableThen, SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
+import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
 import type { ScriptDialect } from '../script.ts'
 import { SqlEngine } from '../sql-engine.ts'
-import type { Quotes } from '../sql-words.ts'
-import { wordsOf } from '../sql-words.ts'
 import { SqliteDumpText } from './dump-text.ts'
 import { translate } from './errors.ts'
 import { allForeignKeys, inspectTable, isStrict, plainTables, views, virtualTables } from './inspect.ts'
+import { makePast, missingThen } from './past-tables.ts'
 import { RowWriter } from './row-writer.ts'
 import { SQLITE_DIALECT } from './script-dialect.ts'
 import { bindable, hasBytesOf, isTriggerStatement, list, matching, quote, slotFor } from './sql-text.ts'
@@ -119,36 +118,24 @@ export class SqliteEngine extends SqlEngine {
   async readOnlyQueryAt(sql: string, past: PastState): Promise<QueryResult> {
     assertReads(sql)
     const session = await this.openScratch()
+    const relations = await this.relations()
     try {
-      await session.#makePast(sql, past, await this.#views())
+      await makePast(
+        session,
+        { file: isFile(this.#path) ? this.#path : null, relations, views: this.#views() },
+        sql,
+        past
+      )
       return await session.readOnlyQuery(sql)
     } catch (error) {
-      throw missingThen(error, past, await this.relations())
+      throw missingThen(error, past, relations)
     } finally {
       await session.close()
     }
   }
 
-  /** Makes the tables and views that a statement may read from: whatever it mentions by name. */
-  async #makePast(sql: string, past: PastState, views: ReadonlyMap<string, string>): Promise<void> {
-    const mentioned = mentionedIn(sql, views)
-    await this.transaction({ wait: 0, foreignKeys: false }, async () => {
-      for (const name of past.tables) {
-        const table = mentioned.has(name.toLowerCase()) ? await past.table(name) : undefined
-        if (!table) continue
-        await this.run(table.ddl[0] as string)
-        const made = (await this.tables([])).find((candidate) => candidate.name === name) as Table
-        await this.fill(made, table.rows())
-        for (const statement of table.ddl.slice(1)) {
-          if (!this.triggerStatements({ ...made, ddl: [statement] }).length) await this.run(statement)
-        }
-      }
-      for (const [name, statement] of views) if (mentioned.has(name)) await this.run(statement)
-    })
-  }
-
   /** The statements that make the views, by name in lower case. */
-  async #views(): Promise<Map<string, string>> {
+  #views(): Map<string, string> {
     const views = this.#read("SELECT name, sql FROM sqlite_schema WHERE type = 'view'")
     return new Map(views.map(({ name, sql }) => [String(name).toLowerCase(), String(sql)]))
   }
@@ -517,6 +504,21 @@ export class SqliteEngine extends SqlEngine {
     return `${a} IS ${b} COLLATE BINARY AND typeof(${a}) = typeof(${b})`
   }
 
+  override async addVersionColumn(table: Table): Promise<void> {
+    await super.addVersionColumn(table)
+    await this.run(`CREATE INDEX ${quote(versionIndex(table.name))} ON ${quote(table.name)} (${quote(VERSION_COLUMN)})`)
+  }
+
+  override async dropVersionColumn(table: Table): Promise<void> {
+    await this.run(`DROP INDEX IF EXISTS ${quote(versionIndex(table.name))}`)
+    await super.dropVersionColumn(table)
+  }
+
+  /** Names of indexes are unique in a file. */
+  protected override indexName(history: string, column: string): string {
+    return `${history}_${column}`
+  }
+
   protected historyColumns(table: Table): string[] {
     return writableColumns(table).map(({ name, declared }) => {
       const collation = table.collations[name]
@@ -593,27 +595,9 @@ function isFile(path: string): boolean {
   return path !== ':memory:' && path !== PRIVATE
 }
 
-const QUOTES: Quotes = { names: ['"', '`', '[', "'"], texts: [], backslash: false, hash: false }
-
-/** All names in a statement and in the views that it mentions, in lower case; SQLite takes even 'text' for a name. */
-function mentionedIn(sql: string, views: ReadonlyMap<string, string>): Set<string> {
-  const mentioned = new Set<string>()
-  const toRead = [sql]
-  for (let text = toRead.pop(); text !== undefined; text = toRead.pop()) {
-    for (const word of wordsOf(text, QUOTES)) {
-      const name = word.text.toLowerCase()
-      if (!mentioned.has(name) && views.has(name)) toRead.push(views.get(name) as string)
-      mentioned.add(name)
-    }
-  }
-  return mentioned
-}
-
-/** A table that is not there in a private database of the past, and is there now, was not there then. */
-function missingThen(error: unknown, past: PastState, now: readonly string[]): unknown {
-  const missing = error instanceof RowbackError && /no such table: (?:main\.)?(.+?)(?:\)|$)/.exec(error.message)?.[1]
-  if (!missing || !now.some((name) => name.toLowerCase() === missing.toLowerCase())) return error
-  return noTableThen(missing, past)
+/** The index by which the rows of a version are found. */
+function versionIndex(table: string): string {
+  return `rowback_version_${table}`
 }
 
 /** A read-only connection still lets VACUUM INTO and ATTACH make files. @throws RowbackError `target.read_only` */

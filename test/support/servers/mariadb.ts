@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { freePort } from './ports.ts'
@@ -53,6 +54,7 @@ export async function installData(sandbox: Sandbox, extra: readonly string[]): P
   await sandbox.run(install, [
     '--no-defaults',
     `--datadir=${dataFolder(sandbox)}`,
+    `--tmpdir=${temporaryFolder(sandbox)}`,
     '--auth-root-authentication-method=normal',
     '--skip-test-db',
     '--skip-name-resolve',
@@ -65,6 +67,7 @@ export function serverArgs(sandbox: Sandbox, port: number, socket: string): stri
   return [
     '--no-defaults',
     `--datadir=${dataFolder(sandbox)}`,
+    `--tmpdir=${temporaryFolder(sandbox)}`,
     `--socket=${socket}`,
     `--port=${port}`,
     '--bind-address=127.0.0.1',
@@ -75,6 +78,13 @@ export function serverArgs(sandbox: Sandbox, port: number, socket: string): stri
     '--local-infile=1',
     '--innodb-flush-log-at-trx-commit=2'
   ]
+}
+
+/** Its own: a server that starts deletes the temporary tables of whoever shares the folder. */
+function temporaryFolder(sandbox: Sandbox): string {
+  const folder = join(sandbox.folder, 'tmp')
+  mkdirSync(folder, { recursive: true })
+  return folder
 }
 
 function dataFolder(sandbox: Sandbox): string {

@@ -62,6 +62,7 @@ function serverArgs(folder: string, port: number, socket: string): string[] {
     '--bind-address=127.0.0.1',
     '--mysqlx=OFF',
     `--pid-file=${join(folder, 'mysqld.pid')}`,
+    `--tmpdir=${folder}`,
     `--secure-file-priv=${folder}`,
     '--skip-name-resolve',
     '--skip-log-bin',
