@@ -148,7 +148,14 @@ export class Blamer {
   }
 
   async #whoDeleted({ until }: Found, before: number, point: number): Promise<Origin> {
+    if (until !== null && this.#closed(until)) return this.#oneOf(before, point, 'delete')
     return until === null ? this.#oneOf(before, point, 'delete') : { kind: 'version', version: until }
+  }
+
+  /** Whether a version closed the table's history: the rows went into it, and stayed in the table, too. */
+  #closed(version: number): boolean {
+    const reports = this.#versions.get(version)?.tables ?? []
+    return reports.some(({ table, tracking }) => table === this.#table && tracking === 'ended')
   }
 
   /** Who of the versions after `before` and up to `point` did it: those that cannot have done it are left out. */

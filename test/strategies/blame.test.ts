@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import type { BlamedCell, BlameOutput } from '../../src/index.ts'
 import { backupPrune } from '../../src/operations/backup/prune.ts'
+import { enable } from '../../src/operations/enable.ts'
 import type { Strategy } from '../support/blame-bench.ts'
 import { BlameBench } from '../support/blame-bench.ts'
 import { HOW_TO_PROVIDE } from '../support/servers/find.ts'
@@ -182,6 +183,20 @@ function suite(name: string, make: () => Promise<BlameBench>): void {
       expect(shown(await blame('dogs', 2))).toEqual({ id: 'baseline', name: 4, age: 3 })
       await bench.db.rollback(0)
       expect(shown(await blame('dogs', 1))).toEqual({ id: 'baseline', name: ['baseline', 5], age: 'baseline' })
+    })
+
+    test('a history that was begun and closed by itself', async () => {
+      await bench.load('dogs', 'snapshot', [{ id: 1, name: 'Max' }])
+      await bench.db.run(enable, { strategy: 'incremental' })
+      await bench.load('dogs', 'incremental', [{ id: 1, age: 4 }])
+      await bench.db.run(enable, { strategy: 'snapshot' })
+      await bench.sql('DELETE FROM dogs WHERE id = 2')
+      await bench.load('dogs', 'snapshot', [{ id: 3, name: 'Luna' }])
+      await bench.db.rollback(2)
+      expect(shown(await blame('dogs', 1))).toEqual({ id: 'baseline', name: 1, age: ['baseline', 6] })
+      expect(shown(await blame('dogs', 1, 5))).toEqual({ id: 'baseline', name: 1, age: 3 })
+      expect((await blame('dogs', 2, 4)).deleted).toMatchObject({ origin: 'outside', after: 4, upTo: 5 })
+      expect((await blame('dogs', 3)).deleted).toMatchObject({ version: 6 })
     })
 
     test('what others changed shows where no version can have done it', async () => {

@@ -528,7 +528,8 @@ export class MysqlEngine extends SqlEngine {
       "SELECT 1 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND INDEX_NAME = 'rowback_version' LIMIT 1",
       [this.database]
     )
-    if (left.length === 0 && !this.#target.sameSchema) await this.#execute('DROP VIEW IF EXISTS `rowback_version`')
+    if (left.length === 0 && (await this.#shownVersions()) === 'ours')
+      await this.#execute('DROP VIEW `rowback_version`')
   }
 
   async *readRows(table: Table, range: RowRange): AsyncIterable<Row[]> {
@@ -672,7 +673,7 @@ export class MysqlEngine extends SqlEngine {
 
   /** A view among the data, so that rows can be joined with the versions that wrote them. */
   async #showVersions(): Promise<void> {
-    if (this.#target.sameSchema) return
+    if (this.#target.sameSchema || (await this.#shownVersions()) === 'foreign') return
     try {
       await this.#execute(
         `CREATE OR REPLACE VIEW \`rowback_version\` AS SELECT ${list(SHOWN_OF_VERSIONS)} FROM ${this.controlTable('rowback_version')}`
@@ -681,6 +682,16 @@ export class MysqlEngine extends SqlEngine {
       // Without the privilege, or where the name is taken, the versions are still there in their own schema.
       if (!(error instanceof RowbackError)) throw error
     }
+  }
+
+  /** Whose the view of that name is, if there is one. */
+  async #shownVersions(): Promise<'ours' | 'foreign' | null> {
+    const [row] = await this.#read(
+      "SELECT VIEW_DEFINITION FROM information_schema.VIEWS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = 'rowback_version'",
+      [this.database]
+    )
+    if (!row) return null
+    return String(row[0]).includes(this.controlTable('rowback_version')) ? 'ours' : 'foreign'
   }
 
   protected async *stream(sql: string, parameters: Value[], cells: readonly Column[]): AsyncIterable<Row[]> {
