@@ -57,6 +57,22 @@ function raw(hex: string): RawText {
   return new RawText(new Uint8Array(Buffer.from(hex, 'hex')))
 }
 
+test('undecodable text is read exactly in every version of a row', async () => {
+  await make(
+    'CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT)',
+    "INSERT INTO t VALUES (1, CAST(x'61ff' AS TEXT), 'x')"
+  )
+  const { table, tracking } = await track('t')
+  await write(table, { mode: 'update', columns: ['id', 'b'], rows: [[1, '\uFFFD']], version: 1, tracking })
+  await write(table, { mode: 'update', columns: ['id', 'a'], rows: [[1, '\uFFFD']], version: 2, tracking })
+  const found = (await engine.rowVersions(table, tracking, [1n])).sort((a, b) => Number(a.since) - Number(b.since))
+  expect(found).toEqual([
+    { row: [1n, raw('61ff'), 'x'], since: 0, until: 1 },
+    { row: [1n, raw('61ff'), '\uFFFD'], since: 1, until: 2 },
+    { row: [1n, '\uFFFD', '\uFFFD'], since: 2, until: null }
+  ])
+})
+
 describe('the order of rows', () => {
   const orders: [string, string, { key: string[] | null; order: string[] | null; hidden: boolean }][] = [
     ['INTEGER PRIMARY KEY is the rowid', '(id INTEGER PRIMARY KEY, n)', { key: ['id'], order: ['id'], hidden: false }],

@@ -328,6 +328,35 @@ export function stateTests(host: EngineHost, bench: Bench): void {
       expect(await engine.countRows('dogs')).toBe(0)
     })
 
+    test('one row with all its versions, by its key', async () => {
+      const of = async (id: bigint, live = tracking) =>
+        (await engine.rowVersions(table, live, [id])).sort((a, b) => Number(a.since) - Number(b.since))
+      expect(await of(1n)).toEqual([
+        { row: [1n, 'Rex', 3n], since: 0, until: 3 },
+        { row: [1n, 'Rex', 4n], since: 3, until: null }
+      ])
+      expect(await of(3n)).toEqual([
+        { row: [3n, 'Luna', null], since: 0, until: 3 },
+        { row: [3n, 'Lua', 1n], since: 4, until: 5 }
+      ])
+      expect(await of(9n)).toEqual([])
+      expect(await engine.rowVersions(table, null, [1n])).toEqual([{ row: [1n, 'Rex', 4n], since: null, until: null }])
+      expect(await of(1n, { ...tracking, live: false })).toEqual([{ row: [1n, 'Rex', 3n], since: 0, until: 3 }])
+    })
+
+    test('keys compare as the table orders them', async () => {
+      const others: Row[] = [[1n], [2n], [10n], [-1n]]
+      expect(await engine.compareKeys(table, ['id'], [2n], others)).toEqual([-1, 0, 1, -1])
+      const pairs: Row[] = [
+        [3n, 'a'],
+        [2n, 'c'],
+        [2n, 'b'],
+        [2n, 'a']
+      ]
+      expect(await engine.compareKeys(table, ['id', 'name'], [2n, 'b'], pairs)).toEqual([1, 1, 0, -1])
+      expect(await engine.compareKeys(table, ['id'], [2n], [])).toEqual([])
+    })
+
     test('the history of a table that is gone still gives its states and changes', async () => {
       await engine.transaction(WAIT, () => engine.supersedeAll(table, tracking, 6))
       await engine.dropTable('dogs')
