@@ -7,6 +7,8 @@ import type { Measurement } from './measure.ts'
 import { runProgram } from './measure.ts'
 
 const DATABASE = 'rowback_bench'
+/** For what is to be compared with a table that has many versions. */
+export const FRESH_DATABASE = `${DATABASE}_fresh`
 const COLUMNS = ['id', 'code', 'name', 'city', 'amount', 'quantity', 'updated_on', 'note']
 const TABLE = `CREATE TABLE orders (
   id INT NOT NULL, code VARCHAR(20), name VARCHAR(60), city VARCHAR(60), amount DECIMAL(12,2), quantity INT,
@@ -27,28 +29,30 @@ export class BenchServer {
   /** The database of the benchmark, for `rowback --target`. */
   readonly target: string
   readonly #server: DatabaseServer
+  readonly #url: URL
   readonly #login: string[]
 
   constructor(server: DatabaseServer) {
     const url = new URL(server.url)
     process.env.MYSQL_PWD = decodeURIComponent(url.password)
     this.#login = [`--host=${url.hostname}`, `--port=${url.port || 3306}`, `--user=${decodeURIComponent(url.username)}`]
-    url.pathname = `/${DATABASE}`
-    this.target = url.href
     this.product = server.product
     this.#server = server
+    this.#url = url
+    this.target = this.#targetOf(DATABASE)
   }
 
   /** Makes the database anew, without a table. */
-  clear(): void {
-    this.#ask(`DROP DATABASE IF EXISTS ${DATABASE}; DROP DATABASE IF EXISTS ${DATABASE}_rowback;
-      CREATE DATABASE ${DATABASE} CHARACTER SET utf8mb4`)
+  clear(database = DATABASE): void {
+    this.#ask(`DROP DATABASE IF EXISTS ${database}; DROP DATABASE IF EXISTS ${database}_rowback;
+      CREATE DATABASE ${database} CHARACTER SET utf8mb4`)
   }
 
-  /** Makes the database anew, with the empty table and its secondary index. */
-  makeTable(): void {
-    this.clear()
-    this.#ask(TABLE, DATABASE)
+  /** Makes the database anew, with the empty table and its secondary index. @returns its target */
+  makeTable(database = DATABASE): string {
+    this.clear(database)
+    this.#ask(TABLE, database)
+    return this.#targetOf(database)
   }
 
   /** `LOAD DATA LOCAL` of a CSV. */
@@ -80,10 +84,8 @@ export class BenchServer {
 
   /** Another, empty database. @returns its target */
   emptyDatabase(name: string): string {
-    this.#ask(`DROP DATABASE IF EXISTS ${name}; CREATE DATABASE ${name} CHARACTER SET utf8mb4`)
-    const url = new URL(this.target)
-    url.pathname = `/${name}`
-    return url.href
+    this.clear(name)
+    return this.#targetOf(name)
   }
 
   /** The number of rows and a sum over their content. */
@@ -96,14 +98,22 @@ export class BenchServer {
   }
 
   async stop(): Promise<void> {
-    const names = [DATABASE, `${DATABASE}_rowback`, `${DATABASE}_restored`]
-    this.#ask(names.map((name) => `DROP DATABASE IF EXISTS ${name}`).join('; '))
+    const names = [DATABASE, FRESH_DATABASE, `${DATABASE}_restored`]
+    this.#ask(
+      names.map((name) => `DROP DATABASE IF EXISTS ${name}; DROP DATABASE IF EXISTS ${name}_rowback`).join('; ')
+    )
     await this.#server.stop()
   }
 
   /** Runs SQL in the database of the benchmark. @returns what it prints */
   ask(sql: string): string {
     return this.#ask(sql, DATABASE)
+  }
+
+  #targetOf(database: string): string {
+    const url = new URL(this.#url)
+    url.pathname = `/${database}`
+    return url.href
   }
 
   #ask(sql: string, ...database: string[]): string {

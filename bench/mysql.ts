@@ -1,4 +1,6 @@
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Rowback } from '../src/index.ts'
 import { open } from '../src/index.ts'
 import { randomIds, writeOrdersOf } from './generate.ts'
 import type { Measurement } from './measure.ts'
@@ -17,6 +19,7 @@ import {
   WORDS,
   withBench
 } from './mysql-bench.ts'
+import { FRESH_DATABASE } from './mysql-server.ts'
 
 const ROWS_LARGE = Number(process.env.BENCH_ROWS ?? 10_000_000)
 const PEAK_GOAL = 300
@@ -91,42 +94,60 @@ interface Versions {
   last: Measurement
 }
 
+/** Versions that come before the 101st. */
+const BEFORE = 100
 /** How many versions stand for the 1st and for the 101st: of one alone the time would be chance. */
-const AROUND = 5
+const COMPARED = 11
 
-/** Versions of random rows behind a first load, in one process: does one take longer when many came before? */
+/**
+ * Versions of random rows, in one process: does one take longer when a hundred came before? A table that has them and one
+ * that was only loaded take turns, so that what else the machine does meets both.
+ */
 async function measureVersions(bench: Bench): Promise<Versions> {
   const changed = Math.min(10_000, Math.floor(bench.rows / 100))
-  emptyTable(bench)
-  rowback(bench, migrate(bench.csv))
-  const db = await open({
-    target: bench.server.target,
-    repository: join(bench.folder, '.rowback'),
-    author: 'benchmark'
-  })
   const source = join(bench.folder, 'version.csv')
-  const measured: Measurement[] = []
+  const old = await openLoaded(bench, bench.server.makeTable(), 'old')
+  const fresh = await openLoaded(bench, bench.server.makeTable(FRESH_DATABASE), 'fresh')
+  const addVersion = async (db: Rowback): Promise<Measurement> => {
+    const startedAt = performance.now()
+    const version = await db.migrate({ source, table: 'orders', strategy: 'incremental', description: 'benchmark' })
+    const seconds = (performance.now() - startedAt) / 1000
+    if (version.tables[0]?.updated !== changed) throw new Error(`A version did not update ${changed} rows`)
+    return { seconds, peak: null }
+  }
+  const first: Measurement[] = []
+  const last: Measurement[] = []
   try {
-    for (let number = 1; number <= 100 + AROUND; number++) {
+    for (let number = 1; number <= BEFORE + COMPARED; number++) {
       await writeOrdersOf(source, randomIds(changed, bench.rows, 1000 + number), 2000 + number, WORDS)
-      const startedAt = performance.now()
-      const version = await db.migrate({ source, table: 'orders', strategy: 'incremental', description: 'benchmark' })
-      measured.push({ seconds: (performance.now() - startedAt) / 1000, peak: null })
-      if (number % 10 === 1) said(`version ${number}`, measured.at(-1)!)
-      if (version.tables[0]?.updated !== changed) throw new Error(`Version ${number} did not update ${changed} rows`)
+      const measured = await addVersion(old)
+      if (number % 10 === 1) said(`version ${number}`, measured)
+      if (number <= BEFORE) continue
+      last.push(measured)
+      first.push(said(`version ${number - BEFORE} of a fresh table`, await addVersion(fresh)))
     }
   } finally {
-    await db.close()
+    await old.close()
+    await fresh.close()
   }
-  return { changed, first: median(measured.slice(0, AROUND)), last: median(measured.slice(-AROUND)) }
+  return { changed, first: median(first), last: median(last) }
+}
+
+/** A database whose table was loaded by a first version. */
+async function openLoaded({ folder, csv }: Bench, target: string, name: string): Promise<Rowback> {
+  const repository = join(folder, name)
+  rmSync(repository, { recursive: true, force: true })
+  const db = await open({ target, repository, author: 'benchmark' })
+  await db.migrate({ source: csv, table: 'orders', strategy: 'incremental', description: 'benchmark' })
+  return db
 }
 
 function sectionOf(bench: Bench, work: Record<Work, Measurement>, versions: Versions): string {
   const nth = `version of ${versions.changed.toLocaleString('en')} changed rows`
   return `${describe(bench)}
 Medians of ${ROUNDS} rounds, in which the sides take turns; each begins with a new table. Rowback is its command line, with
-the start of its process; the content of the table is compared after each step. Of the versions, which one process makes
-behind a first load, the medians of 1 to ${AROUND} and of 101 to ${100 + AROUND} are given.
+the start of its process; the content of the table is compared after each step. Of the versions the medians of 1 to
+${COMPARED} and of ${BEFORE + 1} to ${BEFORE + COMPARED} are given, which one process makes by turns, of two tables.
 
 | work | rowback, s | against | s | ratio | goal | met |
 |---|---:|---|---:|---:|---:|---|
