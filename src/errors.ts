@@ -25,6 +25,8 @@ export interface ErrorDetail {
   /** What to type or do next. */
   hint?: string
   exit?: ExitCode
+  /** More of it for programs: goes into the JSON beside the rest. */
+  details?: Readonly<Record<string, unknown>>
   cause?: unknown
 }
 
@@ -39,6 +41,7 @@ export class RowbackError extends Error {
   state: string
   readonly hint: string
   readonly exit: ExitCode
+  readonly details: Readonly<Record<string, unknown>>
 
   constructor(detail: ErrorDetail) {
     super(detail.message, { cause: detail.cause })
@@ -48,6 +51,7 @@ export class RowbackError extends Error {
     this.state = detail.state ?? NOTHING_CHANGED
     this.hint = detail.hint ?? ''
     this.exit = detail.exit ?? ExitCode.failed
+    this.details = detail.details ?? {}
   }
 }
 

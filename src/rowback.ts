@@ -20,6 +20,7 @@ import type { MigrateOutput } from './operations/migrate.ts'
 import { migrate } from './operations/migrate.ts'
 import type { Operation } from './operations/operation.ts'
 import { query } from './operations/query.ts'
+import { revert } from './operations/revert.ts'
 import { rollback } from './operations/rollback.ts'
 import type { SucceededRow } from './operations/rows.ts'
 import { succeededRows } from './operations/rows.ts'
@@ -160,6 +161,17 @@ export class Rowback {
     options: Omit<Input<typeof rollback>, 'version'> = {}
   ): Promise<Output<typeof rollback>> {
     return this.run(rollback, { ...options, version })
+  }
+
+  /**
+   * Takes back one version and keeps what came after it, as a new version.
+   * @throws RowbackError `revert.conflict` with `details.conflicts` where that was touched again, unless `onConflict` settles it
+   */
+  revert(
+    version: number | string,
+    options: Omit<Input<typeof revert>, 'version'> = {}
+  ): Promise<Output<typeof revert>> {
+    return this.run(revert, { ...options, version })
   }
 
   /** Switches the strategy, with a full backup first, as a new version where there is anything to do. */

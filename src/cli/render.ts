@@ -1,5 +1,6 @@
 import { createColors } from 'picocolors'
 import type { RowbackError } from '../errors.ts'
+import { errorDetails } from './views/errors.ts'
 
 /** How text is made to stand out; all functions return their text unchanged where colours are off. */
 export interface Style extends ReturnType<typeof createColors> {
@@ -42,16 +43,17 @@ export class Renderer {
 
   /** Prints what failed, what state the data is in, and what to do next. */
   error(error: RowbackError): void {
-    const { code, message, state } = error
+    const { code, message, state, details } = error
     const hint = this.#command(error.hint)
     if (this.#flags.json) {
-      process.stdout.write(`${JSON.stringify({ error: { code, message, state, hint } }, null, 2)}\n`)
+      process.stdout.write(`${JSON.stringify({ error: { code, message, state, hint, ...details } }, null, 2)}\n`)
       return
     }
     const style = this.#style(process.stderr)
     const lines = [
       `${style.red('Error:')} ${message}`,
       `  ${state}`,
+      ...errorDetails(error, style),
       ...(hint ? [`  ${style.bold('Next:')} ${hint}`] : [])
     ]
     process.stderr.write(`${lines.join('\n')}\n`)

@@ -339,6 +339,14 @@ export interface Engine {
   readRows(table: Table, range: RowRange): AsyncIterable<Row[]>
   /** The same rows as the lines that backups hold, which an engine may write without decoding the rows. */
   readLines(table: Table, range: RowRange): AsyncIterable<Lines>
+  /**
+   * Finds live rows by the cells of a unique key, as the table compares them, and keeps them as they are until the
+   * transaction ends.
+   * @param by the columns of one of the table's unique keys
+   * @param cells in those columns, none of them NULL
+   * @returns a row for each of `cells`, in the columns of `imageColumns(table)`; null where there is none
+   */
+  findRows(table: Table, by: readonly string[], cells: readonly Row[]): Promise<(Row | null)[]>
   /** Writes a source's rows; unchanged rows are left alone. Rows refused by the database are reported, not thrown. */
   writeRows<R extends TypedRow>(request: WriteRequest<R>): Promise<WriteCounts>
   /** Statements that make a table's triggers, as {@link run} takes them. */

@@ -68,6 +68,7 @@ export abstract class SqlEngine implements Engine {
   abstract declare(type: ColumnType, seen?: SeenValues): string
   abstract adapter(column: Column): ((value: Value) => Value | Unholdable) | null
   abstract readRows(table: Table, range: RowRange): AsyncIterable<Row[]>
+  abstract findRows(table: Table, by: readonly string[], cells: readonly Row[]): Promise<(Row | null)[]>
   abstract writeRows<R extends TypedRow>(request: WriteRequest<R>): Promise<WriteCounts>
   abstract applyChanges(
     table: Table,

@@ -17,6 +17,7 @@ import type { Operation } from './operation.ts'
 import { query } from './query.ts'
 import { recover } from './recover.ts'
 import { retry } from './retry.ts'
+import { revert } from './revert.ts'
 import { rollback } from './rollback.ts'
 import { rows } from './rows.ts'
 import { show } from './show.ts'
@@ -37,6 +38,7 @@ export const catalog = [
   query,
   checkout,
   rollback,
+  revert,
   enable,
   backupCreate,
   backupList,

@@ -1,9 +1,9 @@
+import type { Cells } from '../model/cells.ts'
+import { cellsOf } from '../model/cells.ts'
 import type { ChangeKind, RowChange } from '../model/change.ts'
 import { kindOf } from '../model/change.ts'
 import type { Row } from '../model/value.ts'
-import { sameValue, toJson } from '../model/value.ts'
-
-type Cells = Record<string, null | number | string>
+import { sameValue } from '../model/value.ts'
 
 /** One changed row as programs get it. */
 export interface ChangeJson {
@@ -21,16 +21,9 @@ export function changeJson(change: RowChange, columns: readonly string[], key: r
   const row = (after ?? before) as Row
   return {
     op: kindOf(change),
-    key: cells(
-      key.map((name) => row[columns.indexOf(name)] ?? null),
-      key
-    ),
-    before: before && cells(before, columns),
-    after: after && cells(after, columns),
+    key: cellsOf(row, columns, key),
+    before: before && cellsOf(before, columns),
+    after: after && cellsOf(after, columns),
     changed: before && after ? columns.filter((_, i) => !sameValue(before[i] ?? null, after[i] ?? null)) : []
   }
-}
-
-function cells(row: Row, names: readonly string[]): Cells {
-  return Object.fromEntries(names.map((name, i) => [name, toJson(row[i] ?? null)]))
 }

@@ -15,6 +15,10 @@ export const text = (description: string, placeholder: string, meta: OptionMeta 
 
 export const flag = (description: string) => named(z.boolean().default(false), description)
 
+/** One of some words. */
+export const choice = <T extends string>(words: readonly [T, ...T[]], standard: NoInfer<T>, description: string) =>
+  named(z.enum(words).default(standard as never), description)
+
 /** `a,b` or a list. */
 export const names = (description: string, placeholder: string) =>
   named(

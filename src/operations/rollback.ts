@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { RowbackError } from '../errors.ts'
 import type { VersionHeader } from '../ledger/ledger.ts'
-import { parseAuthor } from '../model/author.ts'
 import type { TableReport } from '../model/version.ts'
 import { headOf } from '../strategies/lifetimes.ts'
 import { findRoute, rollBack } from '../strategies/rollback.ts'
@@ -13,6 +12,7 @@ import type { Context } from './context.ts'
 import { authorship, flag, scope, text, versionReference, wait } from './inputs.ts'
 import { interruptedNotes } from './migrate.ts'
 import { operation } from './operation.ts'
+import { undoHeader } from './undo-header.ts'
 import type { VersionJson } from './version-json.ts'
 import { rehearsedJson, versionJson } from './version-json.ts'
 
@@ -48,7 +48,8 @@ export const rollback = operation({
     const to = await context.versionNumber(options.version)
     const live = await context.liveState()
     assertReachable(live, to)
-    const header = headerFor(context, options, live, to)
+    const description = options.description ?? `rollback to ${to}`
+    const header = undoHeader(context, live, options, { kind: 'rollback', description, targetVersion: to })
     const repository = await context.repository()
     const { tables: steps, stored } = await findRoute(live, repository, to)
     // A damaged backup is found before anything begins.
@@ -78,21 +79,6 @@ function assertReachable(live: LiveState, to: number): void {
       message: `Version ${to} is the head: the data already is what it left.`,
       hint: 'Choose an earlier version; see them with: rowback log'
     })
-  }
-}
-
-function headerFor(context: Context, options: z.output<typeof input>, live: LiveState, to: number): VersionHeader {
-  const latest = live.versions.findLast((version) => version.status === 'committed' && version.kind !== 'baseline')
-  return {
-    kind: 'rollback',
-    strategy: context.config.strategy ?? latest?.strategy ?? 'snapshot',
-    author: parseAuthor(options.author ?? context.config.author),
-    description: options.description ?? `rollback to ${to}`,
-    remarks: options.remarks ?? null,
-    tag: options.tag ?? null,
-    targetVersion: to,
-    sourceName: null,
-    sourceSha256: null
   }
 }
 

@@ -63,7 +63,12 @@ export async function compareStates(
   return compared
 }
 
-function comparePlaces(
+/**
+ * Compares one table in two states.
+ * @param named says of other columns as an error, not as a note
+ * @returns null where it was in neither
+ */
+export function comparePlaces(
   engine: Engine,
   repository: Repository | null,
   name: string,

@@ -1,4 +1,3 @@
-import type { StandIn, Tracking } from '../engines/engine.ts'
 import { ExitCode, NOTHING_CHANGED, RowbackError } from '../errors.ts'
 import type { RowChange, WriteCounts } from '../model/change.ts'
 import { count, noCounts } from '../model/change.ts'
@@ -13,10 +12,11 @@ import { shapeFromHistory } from './history-shape.ts'
 import { writtenBetween } from './lifetimes.ts'
 import type { StoredState } from './recovery.ts'
 import { storedState } from './recovery.ts'
+import { References } from './references.ts'
 import type { TableRoute } from './route.ts'
 import { describeRoute, planRoute } from './route.ts'
 import type { OtherNames, Revive } from './route-schema.ts'
-import { prepareSchema, remake, remakeRevived } from './route-schema.ts'
+import { prepareSchema, remake, remakeRevived, takeAway, trackingOf } from './route-schema.ts'
 import type { Run } from './run.ts'
 import type { LiveState } from './session.ts'
 import { differingRanges, diffImages, joinMovedRows, liveImage, liveName, noImage, storedImage } from './table-image.ts'
@@ -54,7 +54,7 @@ export async function rollBack(
 ): Promise<TableReport[]> {
   const route = await findRoute(run.live, repository, options.to)
   if (!options.reshape) refuseReshaping(route.tables, options.to)
-  const violationsBefore = (await run.engine.foreignKeyViolations()).length
+  const references = await References.before(run.engine)
   if (options.alwaysBackUp || route.tables.some(overwritesUntracked)) await run.takeAnchor(touchedBy(route.tables))
   const present = run.anchor && repository ? await repository.manifest(run.anchor) : null
   const tables = run.live.tables
@@ -67,7 +67,7 @@ export async function rollBack(
     const report = await executor.execute(step)
     if (report) reports.push(report)
   }
-  if (executor.wroteAll) await assertForeignKeys(run, violationsBefore, standIns)
+  if (executor.wroteAll) await references.assertWhole(standIns)
   return reports
 }
 
@@ -163,22 +163,9 @@ class RouteExecutor {
   async #drop(table: Table, tracked: TrackedTable | null): Promise<TableReport> {
     const place = this.#before.aside.get(table.name) ?? table
     const deleted = await this.#run.engine.countRows(place.name)
-    if (this.#run.canChangeSchema) await this.#takeAway(table, place, tracked)
+    if (this.#run.canChangeSchema) await takeAway(this.#run, table, place, tracked)
     const dropped = { ...report(table.name, { ...noCounts(), deleted }), dropped: true }
     return tracked ? { ...dropped, history: tracked.history } : dropped
-  }
-
-  /** Where dropping would commit, the table is emptied now and goes after the commit. */
-  async #takeAway(table: Table, place: Table, tracked: TrackedTable | null): Promise<void> {
-    const { engine, number, live } = this.#run
-    if (tracked) await engine.supersedeAll(place, trackingOf(tracked), number)
-    if (!engine.capabilities.transactionalDdl) {
-      if (place !== table) return
-      if (!tracked) await engine.run(`DELETE FROM ${engine.quote(place.name)}`)
-      await this.#run.announce({ kind: 'emptied', table: place.name })
-    } else await engine.dropTable(place.name)
-    live.tracked.delete(table.name)
-    await this.#run.reread()
   }
 
   async #revive(step: Revive): Promise<TableReport> {
@@ -349,10 +336,6 @@ function isOneObject(name: string): boolean {
   return name !== '' && !name.includes(',')
 }
 
-function trackingOf(tracked: TrackedTable): Tracking {
-  return { history: tracked.history, live: true }
-}
-
 function report(table: string, counts: WriteCounts): TableReport {
   return { table, read: 0, ...counts, failed: 0 }
 }
@@ -389,16 +372,4 @@ async function readTwice(run: Run, read: () => AsyncIterable<RowChange>): Promis
   return async function* () {
     yield* kept
   }
-}
-
-/** @throws RowbackError `foreign_key.violated` when rows refer to nothing that referred to something before */
-async function assertForeignKeys(run: Run, before: number, standIns: readonly StandIn[]): Promise<void> {
-  const violations = await run.engine.foreignKeyViolations(standIns)
-  if (violations.length <= before) return
-  throw new RowbackError({
-    code: 'foreign_key.violated',
-    message: `Rows of other tables refer to rows that this would take away: ${violations.slice(0, 3).join('; ')}${violations.length > 3 ? ` and ${violations.length - 3} more` : ''}.`,
-    hint: 'Take those rows away or point them elsewhere first, then try again.',
-    exit: ExitCode.conflict
-  })
 }

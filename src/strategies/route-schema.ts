@@ -1,4 +1,4 @@
-import type { StandIn } from '../engines/engine.ts'
+import type { StandIn, Tracking } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import type { Table } from '../model/table.ts'
 import type { TableRoute } from './route.ts'
@@ -84,8 +84,11 @@ function assertReferable(steps: readonly TableRoute[]): void {
   }
 }
 
-/** The table goes after the commit, when it is too late to find that another one still needs it. */
-function assertDroppable(steps: readonly TableRoute[]): void {
+/**
+ * The table goes after the commit, when it is too late to find that another one still needs it.
+ * @throws RowbackError `foreign_key.violated` (exit code 5)
+ */
+export function assertDroppable(steps: readonly TableRoute[]): void {
   const going = new Set(steps.flatMap((step) => (step.kind === 'drop' ? [step.table.name] : [])))
   for (const step of steps) {
     if (step.kind !== 'drop') continue
@@ -133,9 +136,29 @@ export async function remake(run: Run, name: string, ddl: readonly string[]): Pr
   await liftTriggers(run, run.table(name) as Table)
 }
 
-async function liftTriggers(run: Run, table: Table): Promise<void> {
+export async function liftTriggers(run: Run, table: Table): Promise<void> {
   if (table.triggers.length === 0) return
   await run.announce({ kind: 'triggers', table: table.name, statements: run.engine.triggerStatements(table) })
   await run.engine.liftTriggers(table)
   await run.reread()
+}
+
+/**
+ * Takes a table away. Where dropping would commit, it is emptied now and goes after the commit.
+ * @param place the table where it stands now, under another name perhaps
+ */
+export async function takeAway(run: Run, table: Table, place: Table, tracked: TrackedTable | null): Promise<void> {
+  const { engine, number, live } = run
+  if (tracked) await engine.supersedeAll(place, trackingOf(tracked), number)
+  if (!engine.capabilities.transactionalDdl) {
+    if (place !== table) return
+    if (!tracked) await engine.run(`DELETE FROM ${engine.quote(place.name)}`)
+    await run.announce({ kind: 'emptied', table: place.name })
+  } else await engine.dropTable(place.name)
+  live.tracked.delete(table.name)
+  await run.reread()
+}
+
+export function trackingOf(tracked: TrackedTable): Tracking {
+  return { history: tracked.history, live: true }
 }

@@ -272,8 +272,9 @@ async function recordFailure(
   try {
     entry = await ledger.find(number)
     if (entry?.status === 'committed') return entry
-    // A conflict is a question to the user, not a run.
-    if (error instanceof RowbackError && error.exit === ExitCode.conflict) await ledger.withdraw(number)
+    // A conflict is a question to the user, not a run, and neither is what found nothing to do.
+    if (error instanceof NothingToDo || (error instanceof RowbackError && error.exit === ExitCode.conflict))
+      await ledger.withdraw(number)
     else await ledger.fail(number, message, tables, failed.rows())
     tellPutBack(error, await settle(session))
   } catch (met) {
@@ -294,6 +295,9 @@ function tellPutBack(error: unknown, putBack: readonly string[]): void {
 function isUnexplained(error: unknown): boolean {
   return error instanceof RowbackError && error.exit === ExitCode.failed && !(error instanceof RunAborted)
 }
+
+/** A run that found all as it shall be: it leaves no entry. */
+export class NothingToDo extends RowbackError {}
 
 /** A run that was given up by rule, with what it counted until then. */
 export class RunAborted extends RowbackError {

@@ -39,6 +39,23 @@ export function shapeDifferences(table: Table, stored: TableManifest): string {
   return `${parts.join('; ')}; its ${triggers} are those of the backup. What goes stays in the backup taken just before.`
 }
 
+/** Why cells of the one state cannot stand in the columns of the other: a list in words; empty where they can. */
+export function cellDifferences(then: readonly Shape[], now: readonly Shape[]): string {
+  const written = (columns: readonly Shape[]) => columns.filter((column) => !column.generated)
+  const [was, is] = [written(then), written(now)]
+  const nameOf = (column: Shape) => column.name
+  const added = is.filter(({ name }) => !was.some((old) => old.name === name)).map(({ name }) => `+${name}`)
+  const dropped = was.filter(({ name }) => !is.some((column) => column.name === name)).map(({ name }) => `-${name}`)
+  const retyped = was.flatMap((old) => {
+    const column = is.find(({ name }) => name === old.name)
+    return column && typeOf(column) !== typeOf(old)
+      ? [`${old.name} is ${inWords(column)}, and was ${inWords(old)}`]
+      : []
+  })
+  const all = [...added, ...dropped, ...retyped]
+  return all.length > 0 || sameList(was.map(nameOf), is.map(nameOf)) ? all.join(', ') : 'their order differs'
+}
+
 function textOf(column: Shape): string {
   return `${column.name} ${typeOf(column)} ${column.nullable} ${column.generated}`
 }

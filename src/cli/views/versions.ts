@@ -141,7 +141,11 @@ export function when(iso: string): string {
 
 export function showView(version: VersionJson, style: Style): string {
   const facts: [string, string | number | null][] = [
-    ['kind', version.kind + (version.targetVersion === null ? '' : ` to ${version.targetVersion}`)],
+    [
+      'kind',
+      version.kind +
+        (version.targetVersion === null ? '' : ` ${version.kind === 'revert' ? 'of' : 'to'} ${version.targetVersion}`)
+    ],
     ['status', version.status + (version.error ? `: ${version.error}` : '')],
     ['strategy', version.strategy],
     ['author', version.author.given],

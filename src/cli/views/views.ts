@@ -4,6 +4,7 @@ import { blameView } from './blame.ts'
 import { diffView, rowsView } from './changes.ts'
 import { enableView } from './enable.ts'
 import { execView } from './exec.ts'
+import { revertView } from './revert.ts'
 import { writtenStateView } from './states.ts'
 import { inspectView, queryView, statusView } from './tables.ts'
 import { initView, logView, migrateView, recoverView, rollbackView, showView } from './versions.ts'
@@ -25,6 +26,7 @@ const VIEWS: Record<string, View> = {
   checkout: writtenStateView,
   rollback: rollbackView,
   enable: enableView,
+  revert: revertView,
   'backup create': backupCreateView,
   'backup list': backupListView,
   'backup verify': backupVerifyView,

@@ -39,6 +39,7 @@ import { declaredType, SHORT_TEXT } from './declare.ts'
 import { decodeRows } from './decode.ts'
 import { MysqlDumpText } from './dump-text.ts'
 import { isRepeated, translate } from './errors.ts'
+import { findRows } from './find-rows.ts'
 import { findViolations, withStandIns } from './foreign-keys.ts'
 import { laterIndexes, otherDefinition } from './later-indexes.ts'
 import { loadLines } from './line-loader.ts'
@@ -552,6 +553,12 @@ export class MysqlEngine extends SqlEngine {
     const order = table.order ?? names
     const where = rangeCondition(table, range)
     return `SELECT ${this.cellsOf(columns).join(', ')} FROM ${quote(table.name)} ${where} ORDER BY ${list(order)}`
+  }
+
+  async findRows(table: Table, by: readonly string[], cells: readonly Row[]): Promise<(Row | null)[]> {
+    const decode = (columns: readonly MysqlColumn[], alias: string, rest: string) =>
+      this.#readCells(columns, alias, rest)
+    return this.#translated(() => findRows(decode, table, by, cells))
   }
 
   async writeRows<R extends TypedRow>(request: WriteRequest<R>): Promise<WriteCounts> {

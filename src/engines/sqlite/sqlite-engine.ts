@@ -271,6 +271,26 @@ export class SqliteEngine extends SqlEngine {
     }
   }
 
+  /** A writer's transaction has the file for itself. */
+  async findRows(table: Table, by: readonly string[], cells: readonly Row[]): Promise<(Row | null)[]> {
+    const columns = imageColumns(table)
+    const place: Place = { table: table.name, sql: quote(table.name), parameters: [], columns, key: table.order ?? [] }
+    const prepared = (slots: readonly string[]) => {
+      const where = by.map((name, i) => `${quote(name)} IS ${slots[i]}`).join(' AND ')
+      return prepare(this.#db, `SELECT ${list(columns)} FROM ${quote(table.name)} WHERE ${where}`)
+    }
+    return this.#translated(() => {
+      const plain = prepared(by.map(() => '?'))
+      return cells.map((wanted) => {
+        const isPlain = !wanted.some((value) => value instanceof RawText)
+        const statement = isPlain ? plain : prepared(wanted.map(slotFor))
+        const row = (statement.get(...wanted.map(bindable)) ?? null) as Row | null
+        if (row) this.#keepUndecodableText(place, row)
+        return row
+      })
+    })
+  }
+
   override async *readState(table: Table, tracking: Tracking, version: number): AsyncIterable<Row[]> {
     const place = this.#stateAt(table, tracking, version)
     for await (const batch of super.readState(table, tracking, version)) {
