@@ -26,6 +26,41 @@ export function stateTests(host: EngineHost, bench: Bench): void {
     for (const sql of back) await engine.run(sql)
   }
 
+  describe('findRows', () => {
+    const names = (table: Table, rows: (Row | null)[]) => {
+      const at = imageColumns(table).indexOf('name')
+      return rows.map((row) => (row ? row[at] : null))
+    }
+
+    test('finds rows by the cells of a unique key, in the order that was asked for', async () => {
+      await threeDogs()
+      await engine.run(`CREATE UNIQUE INDEX dogs_name ON ${q('dogs')} (name)`)
+      const table = await tableOf(engine, 'dogs')
+      const byId = await engine.findRows(table, ['id'], [[3n], [77n], [1n]])
+      expect(names(table, byId)).toEqual(['Luna', null, 'Rex'])
+      expect(byId[2]).toEqual((await readAll(engine, table))[0])
+      expect(names(table, await engine.findRows(table, ['name'], [['Bello'], ['Nobody']]))).toEqual(['Bello', null])
+      expect(await engine.findRows(table, ['id'], [])).toEqual([])
+    })
+
+    test('of thousands, by a key of two columns', async () => {
+      await engine.run(`CREATE TABLE ${q('pairs')} (a INTEGER NOT NULL, b VARCHAR(20) NOT NULL, PRIMARY KEY (a, b))`)
+      const keys: Row[] = Array.from({ length: 2500 }, (_, i) => [BigInt(i % 50), `b${i}`])
+      const table = await tableOf(engine, 'pairs')
+      await engine.transaction(WAIT, () =>
+        engine.fill(
+          table,
+          (async function* () {
+            yield keys.filter((_, i) => i % 2 === 0)
+          })()
+        )
+      )
+      const at = ['a', 'b'].map((name) => imageColumns(table).indexOf(name))
+      const found = (await engine.findRows(table, ['a', 'b'], keys)).map((row) => row && at.map((i) => row[i]))
+      expect(found).toEqual(keys.map((key, i) => (i % 2 === 0 ? key : null)))
+    })
+  })
+
   describe('applyChanges', () => {
     function imageRow(table: Table, row: Row, place: bigint): Row {
       return table.hiddenOrder ? [place, ...row] : row

@@ -4,7 +4,7 @@ import type { Column, ForeignKey, Table } from '../../model/table.ts'
 import type { Value } from '../../model/value.ts'
 import { columnType } from './types.ts'
 
-type Read = (sql: string, ...parameters: Value[]) => Record<string, Value>[]
+export type Read = (sql: string, ...parameters: Value[]) => Record<string, Value>[]
 
 interface TableEntry {
   name: string
@@ -51,7 +51,7 @@ export function inspectTable(read: Read, entry: TableEntry, foreignKeys: Foreign
     .map((row) => String(row.name))
   const uniqueKeys = [...(primary.length > 0 ? [primary] : []), ...uniqueIndexes(read, name)]
   const alias = rowidAlias(read, entry, info, primary)
-  const hiddenName = hiddenRowid(columns)
+  const hiddenName = hiddenRowid(columns.map((column) => column.name))
   const order = entry.withoutRowid ? primary : alias ? [alias] : hiddenName ? [hiddenName] : null
   return {
     name,
@@ -107,8 +107,8 @@ function rowidAlias(read: Read, entry: TableEntry, info: Record<string, Value>[]
 }
 
 /** The name under which the rowid can be read; null when columns took all its names. */
-function hiddenRowid(columns: Column[]): string | null {
-  const taken = new Set(columns.map((column) => column.name.toLowerCase()))
+export function hiddenRowid(columns: readonly string[]): string | null {
+  const taken = new Set(columns.map((name) => name.toLowerCase()))
   return ['rowid', '_rowid_', 'oid'].find((name) => !taken.has(name)) ?? null
 }
 

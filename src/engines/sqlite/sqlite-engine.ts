@@ -28,6 +28,7 @@ import type { ScriptDialect } from '../script.ts'
 import { SqlEngine } from '../sql-engine.ts'
 import { SqliteDumpText } from './dump-text.ts'
 import { translate } from './errors.ts'
+import { rowsWithoutParents } from './foreign-keys.ts'
 import { allForeignKeys, inspectTable, isStrict, plainTables, views, virtualTables } from './inspect.ts'
 import { makePast, missingThen } from './past-tables.ts'
 import { RowWriter } from './row-writer.ts'
@@ -503,9 +504,7 @@ export class SqliteEngine extends SqlEngine {
   }
 
   async foreignKeyViolations(): Promise<string[]> {
-    return this.#read('PRAGMA foreign_key_check').map(
-      (row) => `${row.table}: row ${row.rowid ?? '?'} refers to a row of ${row.parent} that does not exist`
-    )
+    return rowsWithoutParents((sql, ...parameters) => this.#read(sql, ...parameters))
   }
 
   protected async *stream(sql: string, parameters: Value[]): AsyncIterable<Row[]> {

@@ -72,6 +72,8 @@ export function serverArgs(sandbox: Sandbox, port: number, socket: string): stri
     `--port=${port}`,
     '--bind-address=127.0.0.1',
     `--pid-file=${join(sandbox.folder, 'mysqld.pid')}`,
+    // A server that starts clears its folder of temporary tables, those of other servers included.
+    `--tmpdir=${sandbox.folder}`,
     '--character-set-server=utf8mb4',
     '--collation-server=utf8mb4_general_ci',
     '--skip-name-resolve',
