@@ -6,7 +6,7 @@ import { revert as revertVersion } from '../strategies/revert.ts'
 import type { Conflict, OnConflict } from '../strategies/revert-conflicts.ts'
 import { ON_CONFLICT } from '../strategies/revert-conflicts.ts'
 import { rehearse, runVersion } from '../strategies/run.ts'
-import { authorship, choice, flag, text, versionReference, wait } from './inputs.ts'
+import { authorship, choice, flag, scope, text, versionReference, wait } from './inputs.ts'
 import { interruptedNotes } from './migrate.ts'
 import { operation } from './operation.ts'
 import { undoHeader } from './undo-header.ts'
@@ -37,6 +37,7 @@ export const revert = operation({
       'abort',
       'what becomes of cells that were touched again since: abort and show them, keep them as they are, or let the old values win'
     ),
+    scope,
     dryRun: flag('say what would happen and change nothing'),
     yes: flag(
       'take back also what changed at that time in tables which only cascades or triggers of the version may have written'
@@ -74,7 +75,7 @@ export const revert = operation({
       return { ...rehearsedJson(header, result.tables, startedAt), ...told(result), notes: [] }
     }
     const waitMs = options.wait * 1000
-    const session = await context.session(waitMs)
+    const session = await context.session(waitMs, options.scope)
     let reverted: Reverted | undefined
     const result = await runVersion(session, header, { wait: waitMs, foreignKeys: false }, async (run) => {
       reverted = await revertVersion(run, session.repository, how)

@@ -73,14 +73,14 @@ async function* plan(
   options: RevertOptions,
   conflicts: Conflicts
 ): AsyncIterable<Step> {
-  const { engine, live } = run
-  const known = new VersionChanges(engine, live, repository, options.version)
-  const names = [...known.written(), ...known.reached()]
+  const { engine } = run
+  const known = new VersionChanges(engine, run.live, repository, options.version)
+  const names = new Set([...known.written(), ...known.reached()])
+  const tables = run.live.tables.filter((table) => names.has(table.name))
   // Where nothing was backed up since, the present state is what the version left.
-  const isStored = known.isNewest && names.some((name) => known.isStored(name))
-  const anchor = isStored ? await run.takeAnchor() : null
+  const anchor = (await known.isLeftLive()) ? await run.takeAnchor({ tables, note: null }) : null
   const present = anchor && repository ? await repository.manifest(anchor) : null
-  const changes = new VersionChanges(engine, live, repository, options.version, present)
+  const changes = new VersionChanges(engine, run.live, repository, options.version, present)
   for (const name of changes.written()) {
     const change = await changes.of(name)
     const step = change && (await planTable(run, change, options, conflicts))
@@ -189,9 +189,10 @@ async function planReached(
 async function execute(run: Run, steps: readonly Step[], options: RevertOptions): Promise<TableReport[]> {
   const { engine } = run
   const references = await References.before(engine)
-  if (options.alwaysBackUp || steps.some((step) => step.tracked === null)) await run.takeAnchor()
+  const tables = steps.flatMap(({ table }) => (table ? [table] : []))
+  if (options.alwaysBackUp || steps.some((step) => step.tracked === null)) await run.takeAnchor({ tables, note: null })
   const wereLocksLost = await prepareSchema(run, steps)
-  await run.guard(steps.flatMap(({ kind, table }) => (table && kind !== 'make' ? [table] : [])))
+  await run.guard(tables)
   await run.hold()
   if (wereLocksLost) for (const { table, changes } of steps) if (table) await assertUnchanged(engine, table, changes)
   const reports: TableReport[] = []

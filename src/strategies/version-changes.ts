@@ -7,7 +7,6 @@ import { sameList } from '../model/table.ts'
 import type { TableReport, TrackedTable, Version } from '../model/version.ts'
 import type { Manifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
-import { reachedByCascade } from './cascades.ts'
 import { comparePlaces } from './changes.ts'
 import { shapeFromHistory } from './history-shape.ts'
 import { committed, headOf, trackedAt } from './lifetimes.ts'
@@ -15,6 +14,7 @@ import type { LiveState } from './session.ts'
 import { cellDifferences } from './shape.ts'
 import type { Place } from './state-reader.ts'
 import { collationsOf, keyOf, StateReader } from './state-reader.ts'
+import { touchedBy } from './touched.ts'
 
 type Shape = Parameters<typeof cellDifferences>[0]
 
@@ -75,24 +75,22 @@ export class VersionChanges {
   /** Other tables that the database may have changed because of it, by cascades or triggers; none of them is tracked. */
   reached(): string[] {
     const written = new Set(this.written())
-    const tables = this.#live.tables.filter((table) => written.has(table.name))
-    const tracked = trackedAt(this.#live.everTracked, this.#live.versions, this.#version.number)
-    const reached = tables.some((table) => table.triggers.length > 0)
-      ? this.#live.tables.map((table) => table.name)
-      : tables.flatMap((table) => reachedByCascade(table, 'mirror', this.#live.tables))
-    return [...new Set(reached)].filter((name) => !written.has(name) && !tracked.has(name))
+    const { tables, everTracked, versions } = this.#live
+    const writes = tables.filter(({ name }) => written.has(name)).map((table) => ({ table, mode: 'mirror' as const }))
+    const tracked = trackedAt(everTracked, versions, this.#version.number)
+    return touchedBy(writes, tables)
+      .tables.map(({ name }) => name)
+      .filter((name) => !written.has(name) && !tracked.has(name))
   }
 
-  /** Whether the tables of which no history is kept are, as far as is known, still as it left them. */
-  get isNewest(): boolean {
-    return !committed(this.#live.versions).some(
-      (version) => version.number > this.#version.number && version.anchor !== null
-    )
-  }
-
-  /** Whether what it did to a table is read from backups. */
-  isStored(table: string): boolean {
-    return this.#trackedFor(table) === null
+  /** Whether live rows of some table are what it left, as far as backups know. */
+  async isLeftLive(): Promise<boolean> {
+    for (const name of [...this.written(), ...this.reached()]) {
+      if (this.#trackedFor(name) !== null) continue
+      const [then, left] = await this.#open()
+      if ((await left.find(name)).kind === 'live' && (await then.find(name)).kind !== 'live') return true
+    }
+    return false
   }
 
   /**
@@ -155,6 +153,8 @@ export class VersionChanges {
     const after = this.#presentOf(found)
     const fate = this.#fateOf(name)
     const isThere = { before: before.kind !== 'none', after: after.kind !== 'none' }
+    // No backup after it holds the table, so no version wrote it.
+    if (before.kind === 'live' && found.kind === 'live') return null
     if (isThere.before !== (fate !== 'made') || isThere.after !== (fate !== 'dropped')) return null
     const [was, is] = [definitionOf(before), definitionOf(after)]
     if (was && is) {
