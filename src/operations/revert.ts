@@ -98,6 +98,13 @@ function assertRevertible({ number, kind, status }: Version): void {
       hint: 'See the versions with: rowback log'
     })
   }
+  if (kind === 'enable') {
+    throw new RowbackError({
+      code: 'revert.enable',
+      message: `Version ${number} switched the strategy and changed no row; there is nothing to take back of it.`,
+      hint: 'Switch it once more with: rowback enable snapshot|incremental'
+    })
+  }
   if (status === 'committed') return
   throw new RowbackError({
     code: 'version.failed',

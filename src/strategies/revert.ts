@@ -6,13 +6,13 @@ import type { TableReport, TrackedTable } from '../model/version.ts'
 import type { Repository } from '../store/repository.ts'
 import { applyMerged, assertUnchanged } from './apply-merged.ts'
 import { ChangeSpool } from './change-spool.ts'
-import { committed } from './lifetimes.ts'
+import { committed, endOf } from './lifetimes.ts'
 import { mergeTable } from './merge-table.ts'
 import { References } from './references.ts'
 import type { OnConflict } from './revert-conflicts.ts'
 import { Conflicts, revertConflict } from './revert-conflicts.ts'
 import type { TableRoute } from './route.ts'
-import { assertDroppable, liftTriggers, remake, remakeTracked, takeAway, trackingOf } from './route-schema.ts'
+import { assertDroppable, liftTriggers, remake, remakeRevived, takeAway, trackingOf } from './route-schema.ts'
 import type { Run } from './run.ts'
 import { NothingToDo } from './run.ts'
 import type { LiveState } from './session.ts'
@@ -99,7 +99,7 @@ async function planTable(
   conflicts: Conflicts
 ): Promise<Step | null> {
   const table = liveTable(run.live, change, options.version)
-  if (!table) return change.fate === 'dropped' ? planMaking(change) : planGone(change, options, conflicts)
+  if (!table) return change.fate === 'dropped' ? planMaking(run.live, change) : planGone(change, options, conflicts)
   assertSameCells(change, table, options.version)
   const tracked = run.live.tracked.get(table.name) ?? null
   const changes = await mergeTable(run.engine, change, table, options.onConflict, conflicts)
@@ -139,10 +139,11 @@ function rowsInWords(rows: number): string {
 }
 
 /** Its rows are in no table yet. */
-async function planMaking(change: VersionChange): Promise<Step> {
+async function planMaking({ versions }: LiveState, change: VersionChange): Promise<Step> {
   const changes = new ChangeSpool()
   for await (const { before } of change.changes()) if (before) changes.add({ before: null, after: before })
-  return { change, table: null, tracked: change.tracked, kind: 'make', changes }
+  const isKept = change.tracked !== null && endOf(change.tracked, versions) === null
+  return { change, table: null, tracked: isKept ? change.tracked : null, kind: 'make', changes }
 }
 
 /** With the table went the rows that the version inserted; others cannot be put back without it. */
@@ -225,7 +226,7 @@ async function prepareSchema(run: Run, steps: readonly Step[]): Promise<boolean>
 }
 
 async function makeAgain(run: Run, { change, tracked }: Step): Promise<void> {
-  if (tracked) await remakeTracked(run, tracked)
+  if (tracked) await remakeRevived(run, { kind: 'revive', name: change.table, tracked, isEnded: false })
   else await remake(run, change.table, change.ddl)
 }
 

@@ -1,6 +1,7 @@
 import type { StandIn, Tracking } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import type { Table } from '../model/table.ts'
+import type { TrackedTable } from '../model/version.ts'
 import type { TableRoute } from './route.ts'
 import type { Run } from './run.ts'
 import { keptColumns } from './shape.ts'

@@ -69,7 +69,7 @@ export class VersionChanges {
 
   /** The tables that it wrote. */
   written(): string[] {
-    return [...new Set(this.#version.tables.map((report) => report.table))]
+    return [...new Set(this.#version.tables.filter((report) => !report.tracking).map((report) => report.table))]
   }
 
   /** Other tables that the database may have changed because of it, by cascades or triggers; none of them is tracked. */
@@ -132,6 +132,10 @@ export class VersionChanges {
     if (differences !== '') throw columnsChanged(name, number, differences)
     const tracking = { history: tracked.history, live: table !== undefined }
     const between = (from: number, to: number) => this.#engine.changesBetween(table ?? shape, tracking, from, to)
+    // A history that is not kept on does not tell how the rows are now.
+    const left: Place = { kind: 'tracked', tracked, table: shape, tracking }
+    const sinceThen = () =>
+      table ? between(number, headOf(this.#live.versions)) : this.#compared(name, left, this.#livePlace(name))
     return {
       table: name,
       definition: shape.columns,
@@ -141,7 +145,7 @@ export class VersionChanges {
       tracked,
       ddl: tracked.ddl,
       changes: () => between(number - 1, number),
-      since: () => between(number, headOf(this.#live.versions))
+      since: sinceThen
     }
   }
 
@@ -161,10 +165,6 @@ export class VersionChanges {
       const differences = cellDifferences(was.definition, is.definition)
       if (differences !== '') throw columnsChanged(name, number, differences)
     }
-    const compared = (from: Place, to: Place) => {
-      const range = { from: number, to: number }
-      return comparePlaces(this.#engine, this.#repository, name, from, to, range, true)?.changes() ?? nothing()
-    }
     const known = (was ?? is) as Definition
     return {
       table: name,
@@ -173,9 +173,16 @@ export class VersionChanges {
       collations: { ...collationsOf(before), ...collationsOf(after) },
       fate,
       tracked: null,
-      changes: () => compared(before, after),
-      since: () => (found.kind === 'live' ? nothing() : compared(after, this.#presentOf(this.#livePlace(name))))
+      changes: () => this.#compared(name, before, after),
+      since: () =>
+        found.kind === 'live' ? nothing() : this.#compared(name, after, this.#presentOf(this.#livePlace(name)))
     }
+  }
+
+  #compared(name: string, from: Place, to: Place): AsyncIterable<RowChange> {
+    const { number } = this.#version
+    const range = { from: number, to: number }
+    return comparePlaces(this.#engine, this.#repository, name, from, to, range, true)?.changes() ?? nothing()
   }
 
   #open(): Promise<[StateReader, StateReader]> {

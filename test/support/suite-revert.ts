@@ -488,4 +488,31 @@ export function revertSuite(host: RevertHost): void {
       ['2', 'c', 'd', '22']
     ])
   })
+
+  test('across switches of the strategy', async () => {
+    const load = (rows: SourceRow[], options: Partial<LoadOptions> = {}) =>
+      place.load(rows, { table: 'people', strategy: 'incremental', mode: 'update', ...options })
+    await place.sql(
+      'CREATE TABLE people (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(20), city VARCHAR(20), age INTEGER)',
+      "INSERT INTO people VALUES (1, 'a', 'b', 1), (2, 'c', 'd', 2)"
+    )
+    await place.db.enable('incremental')
+    await load([{ id: 1, name: 'a2' }])
+    await load([{ id: 5, name: 'e' }], { mode: 'insert' })
+    await place.db.enable('snapshot')
+    await load([{ id: 1, age: 9 }], { strategy: 'snapshot' })
+    expect((await refusedWithoutTrace(() => revert(4))).code).toBe('revert.enable')
+    await revert(2)
+    await revert(3)
+    expect(await people()).toEqual([
+      ['1', 'a', 'b', '9'],
+      ['2', 'c', 'd', '2']
+    ])
+    await revert(6)
+    await revert(5)
+    expect(await people()).toEqual([
+      ['1', 'a2', 'b', '1'],
+      ['2', 'c', 'd', '2']
+    ])
+  })
 }
