@@ -112,7 +112,8 @@ function liveTable({ tables, versions }: LiveState, change: VersionChange, versi
   const isAnother = committed(versions).some(
     (later) =>
       later.number > version &&
-      later.kind === 'migrate' &&
+      later.kind !== 'rollback' &&
+      later.kind !== 'revert' &&
       later.tables.some((report) => report.table === change.table && report.created)
   )
   if (isAnother && change.fate !== 'dropped') return null

@@ -72,8 +72,12 @@ export class VersionChanges {
     return [...new Set(this.#version.tables.filter((report) => !report.tracking).map((report) => report.table))]
   }
 
-  /** Other tables that the database may have changed because of it, by cascades or triggers; none of them is tracked. */
+  /**
+   * Other tables that the database may have changed because of it, by cascades or triggers; none of them is tracked. What
+   * puts rows back fires none, and a script tells all that it changed.
+   */
   reached(): string[] {
+    if (this.#version.kind !== 'migrate') return []
     const written = new Set(this.written())
     const { tables, everTracked, versions } = this.#live
     const writes = tables.filter(({ name }) => written.has(name)).map((table) => ({ table, mode: 'mirror' as const }))
