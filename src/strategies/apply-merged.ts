@@ -24,11 +24,15 @@ export async function applyMerged(
   isNew: boolean
 ): Promise<void> {
   const { engine } = run
-  const places = isNew && table.hiddenOrder
+  const needsPlaces = isNew && table.hiddenOrder
   async function* read(): AsyncIterable<RowChange> {
-    for await (const { before, after } of changes.read()) {
-      run.throwIfGivenUp()
-      yield { before, after: after && (places ? [null, ...after] : after) }
+    // Rows that keep their place come first: one that gets a new place could be given one of theirs.
+    for (const isPlaced of table.hiddenOrder ? [true, false] : [true]) {
+      for await (const { before, after } of changes.read()) {
+        run.throwIfGivenUp()
+        const row = after && needsPlaces ? [null, ...after] : after
+        if (!table.hiddenOrder || isPlaced === (row?.[0] !== null)) yield { before, after: row }
+      }
     }
   }
   const rows = await engine.countRows(table.name)

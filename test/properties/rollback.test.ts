@@ -5,6 +5,7 @@ import {
   checkChain,
   checkDiffs,
   checkMigrationCounts,
+  checkReverts,
   checkRollbackCounts,
   checkRollbacks,
   checkStates,
@@ -28,6 +29,9 @@ const SWITCHED: ScenarioOptions = { ...MIXED, switches: true }
 
 const CASCADES: ScenarioOptions = { groups: CASCADING, strategies: ['snapshot'] }
 const MIXED_CASCADES: ScenarioOptions = { groups: CASCADING, strategies: ['snapshot', 'incremental'] }
+
+const REVERTS = { reverts: true }
+const REVERTED_CASCADES: ScenarioOptions = { ...CASCADES, ...REVERTS }
 
 function property(
   name: string,
@@ -69,4 +73,11 @@ property('so do the rows that a rollback wrote', 20, MIXED, (played) => checkSuc
 property('the blame of every cell at every version: snapshot', 12, SNAPSHOT, checkBlames)
 property('the blame of every cell at every version: incremental', 12, INCREMENTAL, checkBlames)
 property('the blame of every cell at every version: mixed', 20, MIXED, checkBlames)
+property('a revert takes back what its version did: snapshot', 40, { ...SNAPSHOT, ...REVERTS }, checkReverts)
+property('a revert takes back what its version did: incremental', 40, { ...INCREMENTAL, ...REVERTS }, checkReverts)
+property('a revert takes back what its version did: mixed', 60, { ...MIXED, ...REVERTS }, checkReverts)
+property('a revert takes back what the database itself did', 20, REVERTED_CASCADES, checkReverts)
+property('a revert crosses switches of the strategy', 40, { ...SWITCHED, ...REVERTS }, checkReverts)
+property('the diff of versions among which are reverts', 20, { ...MIXED, ...REVERTS }, checkDiffs)
+property('the rows that a revert wrote', 20, { ...MIXED, ...REVERTS }, (played) => checkSucceeded(played, ['revert']))
 property('whatever is altered in the ledger shows', 2, MIXED, checkChain)

@@ -29,6 +29,15 @@ export async function checkRollbacks(played: Played): Promise<void> {
   }
 }
 
+/** Reverts are checked as they are made; afterwards every version is within reach, and the counts are what changed. */
+export async function checkReverts(played: Played): Promise<void> {
+  for (const version of played.versions) {
+    if (version.kind !== 'revert') continue
+    for (const spec of played.tables) if (spec.key) checkRollbackCount(version, spec, spec.key)
+  }
+  await checkRollbacks(played)
+}
+
 /** Each state can be written into another database, and asked. */
 export async function checkStates(played: Played): Promise<void> {
   for (const number of played.versions.length === 0 ? [] : played.numbers) {

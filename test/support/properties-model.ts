@@ -167,7 +167,7 @@ class TableModel {
 }
 
 /** The one computed column in these tests: `"sp ace" * 2`. */
-function computed(cells: Cells): ExactCell {
+export function computed(cells: Cells): ExactCell {
   const cell = cells['sp ace'] ?? 'null'
   if (cell === 'null') return 'null'
   const twice = BigInt(cell.slice('integer:'.length)) * 2n

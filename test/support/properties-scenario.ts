@@ -5,21 +5,26 @@ import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { RowbackError } from '../../src/errors.ts'
+import type { OnConflict } from '../../src/index.ts'
 import type { WriteMode } from '../../src/model/change.ts'
 import { WRITE_MODES } from '../../src/model/change.ts'
 import type { FailedRow } from '../../src/model/failed-row.ts'
 import type { EnableOutput } from '../../src/operations/enable.ts'
 import type { MigrateOutput } from '../../src/operations/migrate.ts'
+import type { RevertOutput } from '../../src/operations/revert.ts'
 import type { RollbackOutput } from '../../src/operations/rollback.ts'
 import type { MigratedVersion, Rowback } from '../../src/rowback.ts'
 import { open } from '../../src/rowback.ts'
 import type { Load } from './properties-model.ts'
+import { expectedRevert } from './properties-revert.ts'
 import type { SourceFormat } from './properties-sources.ts'
 import { writeSource } from './properties-sources.ts'
 import type { DatabaseState } from './properties-state.ts'
 import { quoteName, readState, show } from './properties-state.ts'
 import type { ColumnSpec, TableSpec } from './properties-tables.ts'
 import { CASCADING, ODD_VALUES, rawCell, tableNamed } from './properties-tables.ts'
+
+const ON_CONFLICT: readonly OnConflict[] = ['abort', 'keep-current', 'take-old']
 
 export type StrategyName = 'snapshot' | 'incremental'
 
@@ -55,12 +60,20 @@ interface EnableStep {
   strategy: StrategyName
 }
 
+interface RevertStep {
+  kind: 'revert'
+  /** From 0 to 99: which version. */
+  of: number
+  /** From 0 to 2: what becomes of conflicts. */
+  choice: number
+}
+
 export interface Scenario {
   /** By name. */
   tables: string[]
   /** Rows that are there before the first version, per table. */
   seeds: DiceRow[][]
-  steps: (MigrateStep | RollbackStep | EnableStep)[]
+  steps: (MigrateStep | RollbackStep | EnableStep | RevertStep)[]
   /** Picks versions for the checks at the end, from 0 to 99. */
   picks: number[]
 }
@@ -70,6 +83,8 @@ export interface ScenarioOptions {
   strategies: StrategyName[]
   /** The strategy is switched to and fro on the way. */
   switches?: boolean
+  /** Versions are reverted on the way. */
+  reverts?: boolean
   /** How many groups of tables come together. */
   maxGroups?: number
 }
@@ -81,6 +96,7 @@ export function scenarios({
   groups,
   strategies,
   switches = false,
+  reverts = false,
   maxGroups = 2
 }: ScenarioOptions): fc.Arbitrary<Scenario> {
   const often = <T>(value: T, others: T, times: number) =>
@@ -104,25 +120,31 @@ export function scenarios({
     kind: fc.constant('enable' as const),
     strategy: fc.constantFrom<StrategyName>('snapshot', 'incremental')
   })
+  const revertStep: fc.Arbitrary<RevertStep> = fc.record({
+    kind: fc.constant('revert' as const),
+    of: fc.nat(99),
+    choice: fc.nat(2)
+  })
   const step = fc.oneof(
     { arbitrary: migrateStep, weight: 5 },
     { arbitrary: rollbackStep, weight: 2 },
-    ...(switches ? [{ arbitrary: enableStep, weight: 3 }] : [])
+    ...(switches ? [{ arbitrary: enableStep, weight: 3 }] : []),
+    ...(reverts ? [{ arbitrary: revertStep, weight: 5 }] : [])
   )
   return fc.record({
     tables: fc
       .uniqueArray(fc.constantFrom(...groups), { minLength: 1, maxLength: Math.min(maxGroups, groups.length) })
       .map((chosen) => [...new Set(chosen.flat())].map((spec) => spec.name)),
     seeds: fc.array(fc.array(diceRow, { maxLength: 5 }), { minLength: 4, maxLength: 4 }),
-    steps: fc.array(step, { minLength: 3, maxLength: switches ? 11 : 8 }),
+    steps: fc.array(step, { minLength: 3, maxLength: switches || reverts ? 11 : 8 }),
     picks: fc.array(fc.nat(99), { minLength: 3, maxLength: 3 })
   })
 }
 
 export interface PlayedVersion {
   number: number
-  kind: 'migrate' | 'rollback' | 'enable'
-  output: MigrateOutput | RollbackOutput | EnableOutput
+  kind: 'migrate' | 'rollback' | 'enable' | 'revert'
+  output: MigrateOutput | RollbackOutput | EnableOutput | RevertOutput
   before: DatabaseState
   after: DatabaseState
 }
@@ -204,6 +226,7 @@ export class Played {
     this.states.set(0, this.#state)
     for (const step of this.scenario.steps) {
       if (step.kind === 'migrate') await this.#migrate(step)
+      else if (step.kind === 'revert') await this.#revert(step)
       else if (step.kind === 'enable') await this.#enable(step)
       else await this.#rollBack(step)
     }
@@ -322,6 +345,41 @@ export class Played {
     if (output.version === null) return
     this.versions.push({ number: output.version, kind: 'enable', output, before, after })
     this.#commit(output.version, after)
+  }
+
+  /** Takes back a version, or is refused, as the model says. */
+  async #revert(step: RevertStep): Promise<void> {
+    const able = this.versions.filter(({ kind }) => kind !== 'enable')
+    const version = able[Math.floor((step.of * able.length) / 100)]
+    if (!version) return
+    const onConflict = ON_CONFLICT[step.choice] as OnConflict
+    const later = this.versions.slice(this.versions.indexOf(version) + 1)
+    const before = this.#state
+    const expected = expectedRevert({ tables: this.tables, later, version, now: before, choice: onConflict })
+    const told = async (dryRun: boolean) =>
+      this.db.revert(version.number, { onConflict, yes: true, dryRun }).catch((error: unknown) => {
+        if (error instanceof RowbackError) return error
+        throw error
+      })
+    const rehearsed = await told(true)
+    expect(show(this.read()), 'a rehearsal changes nothing').toEqual(show(before))
+    const output = await told(false)
+    const where = `revert ${version.number} --on-conflict ${onConflict}`
+    const after = this.read()
+    if (output instanceof RowbackError) {
+      this.script.push(`refused: ${where}: ${output.code}: ${output.message}`)
+      expect(expected, where).toEqual({ kind: 'refused', codes: expect.arrayContaining([output.code]) })
+      expect(rehearsed instanceof RowbackError && rehearsed.code, `a rehearsal of ${where}`).toBe(output.code)
+      expect(show(after), `${where}, refused`).toEqual(show(before))
+      return
+    }
+    this.script.push(`${output.version}: ${where}`)
+    if (expected.kind === 'refused') throw new Error(`${where} should have been refused: ${expected.codes}`)
+    expect(show(after), where).toEqual(show(expected.state))
+    expect(output.conflictCount > 0, `conflicts of ${where}`).toBe(expected.conflicts)
+    expect(rehearsed, `a rehearsal of ${where}`).toMatchObject({ tables: output.tables, conflicts: output.conflicts })
+    this.versions.push({ number: output.version as number, kind: 'revert', output, before, after })
+    this.#commit(output.version as number, after)
   }
 
   async #rollBack(step: RollbackStep): Promise<void> {
