@@ -238,8 +238,9 @@ export class Rowback {
     return this.run(query, { ...options, sql })
   }
 
-  status(): Promise<Output<typeof status>> {
-    return this.run(status, {})
+  /** @param options.drift looks for rows that others changed since the head, which reads all rows */
+  status(options: { drift?: boolean } = {}): Promise<Output<typeof status>> {
+    return this.run(status, options)
   }
 
   async close(): Promise<void> {

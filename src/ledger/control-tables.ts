@@ -11,6 +11,9 @@ const NUMBER: ColumnType = { kind: 'integer', min: -(2n ** 63n), max: 2n ** 63n 
 const WORD: ColumnType = { kind: 'text', maxLength: 190 }
 const LONG: ColumnType = { kind: 'text', maxLength: null }
 
+/** Of `rowback_version`; ledgers of before there was such a column lack it. */
+export const LEFT_COLUMN = 'left_record'
+
 type ColumnDefinition = [name: string, type: ColumnType, nullable?: 'null']
 
 const TABLES: Record<(typeof CONTROL_TABLES)[number], { columns: ColumnDefinition[]; key: string[] }> = {
@@ -46,7 +49,8 @@ const TABLES: Record<(typeof CONTROL_TABLES)[number], { columns: ColumnDefinitio
       ['host', LONG],
       ['tool_version', WORD],
       ['previous_hash', WORD, 'null'],
-      ['hash', WORD, 'null']
+      ['hash', WORD, 'null'],
+      [LEFT_COLUMN, WORD, 'null']
     ],
     key: ['version_id']
   },
@@ -72,6 +76,28 @@ const TABLES: Record<(typeof CONTROL_TABLES)[number], { columns: ColumnDefinitio
     ],
     key: ['table_name', 'since']
   }
+}
+
+/**
+ * Adds the column that says what a version left to a ledger that was made without it; to be called outside a transaction.
+ * @returns whether it is there now: a user who may not add it goes on without
+ */
+export async function addLeftColumn(engine: Engine): Promise<boolean> {
+  if (await hasLeftColumn(engine)) return true
+  const table = engine.controlTable('rowback_version')
+  try {
+    await engine.run(`ALTER TABLE ${table} ADD COLUMN ${engine.quote(LEFT_COLUMN)} ${engine.declare(WORD)}`)
+    return true
+  } catch {
+    // Another process may have added it meanwhile.
+    return hasLeftColumn(engine)
+  }
+}
+
+/** Whether the ledger, which is there, can name the records of what versions left. */
+export async function hasLeftColumn(engine: Engine): Promise<boolean> {
+  const { columns } = await engine.query(`SELECT * FROM ${engine.controlTable('rowback_version')} WHERE version_id < 0`)
+  return columns.includes(LEFT_COLUMN)
 }
 
 /** The columns of a control table, in their order. */

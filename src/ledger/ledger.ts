@@ -7,7 +7,14 @@ import type { FailedRow } from '../model/failed-row.ts'
 import type { Row, Value } from '../model/value.ts'
 import type { TableReport, TrackedTable, Version } from '../model/version.ts'
 import { hashVersion } from '../model/version.ts'
-import { controlColumns, createControlTables, readIdentity } from './control-tables.ts'
+import {
+  addLeftColumn,
+  controlColumns,
+  createControlTables,
+  hasLeftColumn,
+  LEFT_COLUMN,
+  readIdentity
+} from './control-tables.ts'
 
 /** What a run says of itself before it starts. */
 export type VersionHeader = Pick<
@@ -25,6 +32,8 @@ export class Ledger {
   /** Of the program that is running. */
   readonly toolVersion: string
   #identity: string | null
+  /** Whether the ledger has the column that names records of what versions left; null as long as nobody looked. */
+  #namesLeft: boolean | null = null
 
   private constructor(engine: Engine, toolVersion: string, identity: string | null) {
     this.#engine = engine
@@ -65,6 +74,24 @@ export class Ledger {
     return this.#identity
   }
 
+  /**
+   * Makes a ledger of before there were records of what versions left able to name them; to be called outside a transaction.
+   */
+  async upgrade(): Promise<void> {
+    if (!(await this.#canNameLeft())) this.#namesLeft = await addLeftColumn(this.#engine)
+  }
+
+  async #canNameLeft(): Promise<boolean> {
+    this.#namesLeft ??= await hasLeftColumn(this.#engine)
+    return this.#namesLeft
+  }
+
+  /** The columns of `rowback_version` that there are. */
+  async #columns(): Promise<string[]> {
+    const columns = controlColumns('rowback_version')
+    return (await this.#canNameLeft()) ? columns : columns.filter((column) => column !== LEFT_COLUMN)
+  }
+
   async #recordBaseline(author: string): Promise<void> {
     const header: VersionHeader = {
       kind: 'baseline',
@@ -78,7 +105,7 @@ export class Ledger {
       sourceSha256: null
     }
     await this.#insert(this.#started(0, header))
-    await this.commit(0, { tables: [], anchor: null })
+    await this.commit(0, { tables: [], anchor: null, leftRecord: null })
   }
 
   /**
@@ -138,7 +165,7 @@ export class Ledger {
    * @returns the entry
    * @throws RowbackError `locked` when another process declared the run interrupted meanwhile
    */
-  async commit(number: number, result: { tables: TableReport[]; anchor: string | null }): Promise<Version> {
+  async commit(number: number, result: Pick<Version, 'tables' | 'anchor' | 'leftRecord'>): Promise<Version> {
     const version = await this.version(number)
     await this.holdPending(number)
     return this.#finish({ ...version, ...result, status: 'committed' })
@@ -170,12 +197,14 @@ export class Ledger {
 
   async #finish(version: Version): Promise<Version> {
     const before = version.number === 0 ? null : await this.#hashBefore(version.number)
-    const chained: Version = { ...version, finishedAt: new Date().toISOString(), previousHash: before, hash: null }
+    const leftRecord = (await this.#canNameLeft()) ? version.leftRecord : null
+    const finishedAt = new Date().toISOString()
+    const chained: Version = { ...version, leftRecord, finishedAt, previousHash: before, hash: null }
     const finished: Version = { ...chained, hash: hashVersion(chained) }
-    const columns = controlColumns('rowback_version').slice(1)
+    const columns = (await this.#columns()).slice(1)
     await this.#engine.run(
       `UPDATE ${this.#versions} SET ${columns.map((column) => `${this.#engine.quote(column)} = ?`).join(', ')} WHERE version_id = ?`,
-      [...toRow(finished).slice(1), BigInt(version.number)]
+      [...toRow(finished).slice(1, 1 + columns.length), BigInt(version.number)]
     )
     return finished
   }
@@ -199,7 +228,7 @@ export class Ledger {
 
   async #versionsWhere(condition: string, parameters: Value[] = []): Promise<Version[]> {
     if (!(await this.#has('rowback_version'))) return []
-    const columns = controlColumns('rowback_version').map((column) => this.#engine.quote(column))
+    const columns = (await this.#columns()).map((column) => this.#engine.quote(column))
     const { rows } = await this.#engine.query(
       `SELECT ${columns.join(', ')} FROM ${this.#versions} WHERE ${condition} ORDER BY version_id`,
       parameters
@@ -346,6 +375,7 @@ export class Ledger {
       ...header,
       tables: [],
       anchor: null,
+      leftRecord: null,
       error: null,
       startedAt: new Date().toISOString(),
       finishedAt: null,
@@ -357,10 +387,10 @@ export class Ledger {
   }
 
   async #insert(version: Version): Promise<void> {
-    const columns = controlColumns('rowback_version').map((column) => this.#engine.quote(column))
+    const columns = (await this.#columns()).map((column) => this.#engine.quote(column))
     await this.#engine.run(
       `INSERT INTO ${this.#versions} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`,
-      toRow(version)
+      toRow(version).slice(0, columns.length)
     )
   }
 
@@ -428,7 +458,8 @@ function toRow(version: Version): Value[] {
     version.host,
     version.toolVersion,
     version.previousHash,
-    version.hash
+    version.hash,
+    version.leftRecord
   ]
 }
 
@@ -456,6 +487,7 @@ function fromRow(row: Row): Version {
     sourceSha256: optional('source_sha256'),
     tables: JSON.parse(text('tables')) as TableReport[],
     anchor: optional('anchor'),
+    leftRecord: optional(LEFT_COLUMN),
     error: optional('error'),
     startedAt: text('started_at'),
     finishedAt: optional('finished_at'),

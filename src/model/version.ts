@@ -47,6 +47,8 @@ export interface Version {
   tables: TableReport[]
   /** The full backup taken just before this version. */
   anchor: string | null
+  /** The record of what this version left; null where none was made. */
+  leftRecord: string | null
   error: string | null
   /** ISO 8601, UTC. */
   startedAt: string
@@ -59,11 +61,12 @@ export interface Version {
 
 /**
  * The hash that chains a finished version to the one before it: an altered, removed or reordered entry shows.
- * @returns SHA-256 in hex over all fields but the hash itself
+ * @returns SHA-256 in hex over all fields but the hash itself; entries of before there was a `leftRecord` have none
  */
 export function hashVersion(version: Version): string {
-  const { hash: _own, ...content } = version
-  return createHash('sha256').update(canonicalJson(content)).digest('hex')
+  const { hash: _own, leftRecord, ...content } = version
+  const hashed = leftRecord === null ? content : { ...content, leftRecord }
+  return createHash('sha256').update(canonicalJson(hashed)).digest('hex')
 }
 
 /** JSON with keys in alphabetical order, so that equal content gives equal text. */

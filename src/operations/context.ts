@@ -72,6 +72,7 @@ export class Context {
   async session(wait: number, scope: BackupScope = this.config.scope): Promise<Session> {
     if (!(await this.ledger.reload())) Repository.refuseUsed(this.config.repository)
     const identity = await this.ledger.ensure(wait, this.config.author)
+    await this.ledger.upgrade()
     const repository = this.#closedLater(await Repository.open(this.config.repository, identity, wait))
     return { engine: this.engine, ledger: this.ledger, repository, scope, signal: this.signal }
   }

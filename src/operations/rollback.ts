@@ -1,10 +1,15 @@
 import { z } from 'zod'
+import type { Engine } from '../engines/engine.ts'
 import { RowbackError } from '../errors.ts'
 import type { VersionHeader } from '../ledger/ledger.ts'
-import type { TableReport } from '../model/version.ts'
+import type { DriftJson } from '../model/drift.ts'
+import { driftJson } from '../model/drift.ts'
+import type { Repository } from '../store/repository.ts'
+import type { Drift } from '../strategies/find-drift.ts'
+import { DriftFinder, leftByHead } from '../strategies/find-drift.ts'
 import { headOf } from '../strategies/lifetimes.ts'
 import { findRoute, rollBack } from '../strategies/rollback.ts'
-import { describeRoute } from '../strategies/route.ts'
+import { describeRoute, planRoute } from '../strategies/route.ts'
 import { rehearse, runVersion } from '../strategies/run.ts'
 import { changedObjectNotes } from '../strategies/schema-objects.ts'
 import type { LiveState } from '../strategies/session.ts'
@@ -17,13 +22,13 @@ import type { VersionJson } from './version-json.ts'
 import { rehearsedJson, versionJson } from './version-json.ts'
 
 const input = z.object({
-  version: versionReference('the version to go back (or forward) to; 0 is what was there before the first'),
+  version: versionReference(
+    'the version to go back (or forward) to; 0 is what was there before the first, the head what others changed since'
+  ),
   description: text('why; "rollback to N" when left out', 'TEXT', { short: 'm' }).optional(),
   scope,
   dryRun: flag('say what would happen and change nothing'),
-  yes: flag(
-    'overwrite rows that others changed in tables that no version wrote, and make tables again whose columns others changed'
-  ),
+  yes: flag('overwrite rows that others changed since, and make tables again whose columns others changed'),
   wait,
   ...authorship
 })
@@ -33,6 +38,8 @@ export interface RollbackOutput extends Omit<VersionJson, 'version' | 'status'> 
   status: VersionJson['status'] | 'dry-run'
   /** How each table gets there, in words. */
   route: string[]
+  /** Rows of others that were overwritten, or would be; they are in the backup taken before. */
+  drift: DriftJson[]
   notes: string[]
 }
 
@@ -51,6 +58,7 @@ export const rollback = operation({
     const description = options.description ?? `rollback to ${to}`
     const header = undoHeader(context, live, options, { kind: 'rollback', description, targetVersion: to })
     const repository = await context.repository()
+    if (to === headOf(live.versions)) await assertDrifted(context.engine, live, repository, to)
     const { tables: steps, stored } = await findRoute(live, repository, to)
     // A damaged backup is found before anything begins.
     await repository?.prove(steps.flatMap((step) => ('stored' in step ? [step.stored] : [])))
@@ -73,13 +81,34 @@ function assertReachable(live: LiveState, to: number): void {
       hint: `Go to the version before it: rowback rollback ${Math.max(0, to - 1)}`
     })
   }
-  if (to === headOf(live.versions)) {
+}
+
+/**
+ * Going back to the head only takes away what others changed since.
+ * @throws RowbackError `rollback.head` when there is nothing to do, or nothing is known
+ */
+async function assertDrifted(
+  engine: Engine,
+  live: LiveState,
+  repository: Repository | null,
+  to: number
+): Promise<void> {
+  const left = await leftByHead(repository, live)
+  if (!left || !repository) {
     throw new RowbackError({
       code: 'rollback.head',
-      message: `Version ${to} is the head: the data already is what it left.`,
+      message: `Version ${to} is the head, and what it left is not on record, so it is not known what others changed since.`,
       hint: 'Choose an earlier version; see them with: rowback log'
     })
   }
+  const tables = planRoute(live, to, left)
+  const drift = await engine.readTransaction(() => new DriftFinder(engine, repository, live).onRoute(tables, to, null))
+  if (drift.tables.length > 0 || tables.some((step) => step.kind === 'rebuild')) return
+  throw new RowbackError({
+    code: 'rollback.head',
+    message: `Version ${to} is the head, and no row was changed since by others: there is nothing to do.`,
+    hint: 'To go further back, choose an earlier version; see them with: rowback log'
+  })
 }
 
 /** What is said of a rollback before it begins. */
@@ -94,19 +123,23 @@ async function makeVersion(
 ): Promise<RollbackOutput> {
   const waitMs = options.wait * 1000
   const session = await context.session(waitMs, options.scope)
-  const result = await runVersion(session, header, { wait: waitMs, foreignKeys: false }, (run) =>
-    rollBack(run, session.repository, {
+  let drift: Drift = { tables: [], notes: [] }
+  const result = await runVersion(session, header, { wait: waitMs, foreignKeys: false }, async (run) => {
+    const done = await rollBack(run, session.repository, {
       to,
       alwaysBackUp: header.strategy === 'snapshot',
       overwriteDrift: options.yes,
       reshape: options.yes
     })
-  )
+    drift = done.drift
+    return done.reports
+  })
   result.failed.close()
   return {
     ...versionJson(result.version, context.config.repository),
     route: told.route,
-    notes: [...interruptedNotes(result.interrupted), ...result.notes, ...told.notes]
+    drift: drift.tables.map(driftJson),
+    notes: [...interruptedNotes(result.interrupted), ...result.notes, ...told.notes, ...drift.notes]
   }
 }
 
@@ -120,12 +153,15 @@ async function rehearseRollback(
 ): Promise<RollbackOutput> {
   const repository = await context.repository()
   const startedAt = new Date().toISOString()
-  const { result, failed } = await rehearse<TableReport[]>(
-    context.engine,
-    live,
-    { wait: 0, foreignKeys: false },
-    (run) => rollBack(run, repository, { to, alwaysBackUp: false, overwriteDrift, reshape: true })
+  const { result, failed } = await rehearse(context.engine, live, { wait: 0, foreignKeys: false }, (run) =>
+    rollBack(run, repository, { to, alwaysBackUp: false, overwriteDrift, reshape: true })
   )
   failed.close()
-  return { ...rehearsedJson(header, result, startedAt), ...told }
+  const { reports, drift } = result
+  return {
+    ...rehearsedJson(header, reports, startedAt),
+    route: told.route,
+    drift: drift.tables.map(driftJson),
+    notes: [...told.notes, ...drift.notes]
+  }
 }

@@ -1,7 +1,12 @@
 import { z } from 'zod'
 import { ExitCode } from '../errors.ts'
+import type { DriftJson } from '../model/drift.ts'
+import { driftJson } from '../model/drift.ts'
+import { DriftFinder } from '../strategies/find-drift.ts'
 import { headOf } from '../strategies/lifetimes.ts'
 import { unsettledChanges } from '../strategies/schema-change.ts'
+import type { Context } from './context.ts'
+import { flag } from './inputs.ts'
 import { operation } from './operation.ts'
 import type { VersionJson } from './version-json.ts'
 import { versionJson } from './version-json.ts'
@@ -19,19 +24,22 @@ export interface StatusOutput {
   unsettled: string[]
   /** Versions whose entry in the ledger was altered. */
   alteredVersions: number[]
+  /** What others changed since the head; null where it was not asked for. */
+  drift: { tables: DriftJson[]; notes: string[] } | null
 }
 
 export const status = operation({
   name: 'status',
   summary: 'where the database stands: head, tables, interrupted runs, and whether the ledger is whole',
-  details: '',
-  example: 'rowback status',
+  details:
+    'With --drift the rows of each table are compared with what the last version that wrote it left, so all of them are read, as a backup reads them. Tables under the incremental strategy are not compared yet. To bring the rows back to what the head left: rowback rollback HEAD --yes, where HEAD is its number.',
+  example: 'rowback status --drift',
   positional: [],
-  input: z.object({}),
+  input: z.object({ drift: flag('say which rows others changed since the head; reads all rows') }),
   makesDatabase: false,
   exitCode: (output: StatusOutput) =>
     output.interrupted.length + output.unsettled.length > 0 ? ExitCode.interrupted : ExitCode.done,
-  async run(context): Promise<StatusOutput> {
+  async run(context, options): Promise<StatusOutput> {
     const { engine, ledger } = context
     const live = await context.liveState()
     const head = live.versions.find((version) => version.number === headOf(live.versions))
@@ -53,7 +61,17 @@ export const status = operation({
         .filter((version) => version.status === 'pending')
         .map((version) => versionJson(version, context.config.repository)),
       unsettled: await unsettledChanges(ledger),
-      alteredVersions: ledger.exists ? await ledger.brokenLinks() : []
+      alteredVersions: ledger.exists ? await ledger.brokenLinks() : [],
+      drift: options.drift ? await findDrift(context) : null
     }
   }
 })
+
+async function findDrift(context: Context): Promise<StatusOutput['drift']> {
+  const repository = await context.repository()
+  if (!repository) return { tables: [], notes: [] }
+  const { tables, notes } = await context.engine.readTransaction(async () =>
+    new DriftFinder(context.engine, repository, await context.liveState()).sinceHead()
+  )
+  return { tables: tables.map(driftJson), notes }
+}

@@ -22,6 +22,8 @@ export interface VersionJson {
   /** The file of the failed rows, to be corrected and submitted again; the first one where several tables have one. */
   failedRows: string | null
   anchor: string | null
+  /** The record of what the version left, by which changes of others are told; null where none was made. */
+  leftRecord: string | null
   error: string | null
   startedAt: string
   finishedAt: string | null
@@ -100,6 +102,7 @@ export function rehearsedJson(header: VersionHeader, tables: TableReport[], star
     tables: tables.map((report) => tableJson(report, null)),
     failedRows: null,
     anchor: null,
+    leftRecord: null,
     error: null,
     startedAt,
     finishedAt,

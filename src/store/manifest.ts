@@ -26,7 +26,7 @@ const columnSchema = z.object({
   generated: z.boolean()
 })
 
-const tableSchema = z.object({
+export const tableSchema = z.object({
   name: z.string(),
   /** Of the stored rows, in their order: a hidden order column first, and no generated ones. */
   columns: z.array(z.string()),

@@ -236,12 +236,20 @@ export class DamagedFile extends RowbackError {
   }
 }
 
-/** @param what is wrong with it: `is missing` */
-export function damaged(file: string, what: string, cause?: unknown): DamagedFile {
+/**
+ * @param what is wrong with it: `is missing`
+ * @param hint what else than putting a good copy in its place can be done
+ */
+export function damaged(
+  file: string,
+  what: string,
+  cause?: unknown,
+  hint = 'choose a version whose backup does not need it'
+): DamagedFile {
   return new DamagedFile(file, {
     code: 'backup.damaged',
     message: `The backup file ${file} ${what}.`,
-    hint: 'Put a good copy of this file back in its place, or choose a version whose backup does not need it.',
+    hint: `Put a good copy of this file back in its place, or ${hint}.`,
     exit: ExitCode.backupDamaged,
     cause
   })

@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { moveFile, removeForGood, syncDirectory, writeOnce } from './atomic-file.ts'
-import type { Manifest } from './manifest.ts'
+import type { Manifest, TableManifest } from './manifest.ts'
 import type { ObjectStore } from './objects.ts'
 import { damaged } from './objects.ts'
 
@@ -34,37 +34,36 @@ interface Backup {
 /** What a prune takes away. */
 export interface PrunePlan {
   backups: Backup[]
+  /** Paths of the records of what versions left that go. */
+  records: string[]
   /** Objects that no backup needs that stays. */
   objects: { path: string; bytes: number }[]
 }
 
 /**
- * Marks from the backups that stay, through the bases of deltas; what is not marked goes.
+ * Marks from the tables that stay, through the bases of deltas; what is not marked goes.
  * @throws RowbackError `backup.damaged` when a marked object is missing: what it is a delta against is not known then
  */
-export async function planPrune(
+export async function unneeded(
   root: string,
   objects: ObjectStore,
-  going: Backup[],
-  staying: readonly Backup[]
-): Promise<PrunePlan> {
+  staying: readonly TableManifest[]
+): Promise<PrunePlan['objects']> {
   const needed = new Set<string>()
-  for (const { manifest } of staying) {
-    for (const chunk of manifest.tables.flatMap((table) => table.chunks)) {
-      let object: string | null = chunk.object
-      while (object !== null && !needed.has(object)) {
-        needed.add(object)
-        object = await objects.base(object)
-      }
+  for (const chunk of staying.flatMap((table) => table.chunks)) {
+    let object: string | null = chunk.object
+    while (object !== null && !needed.has(object)) {
+      needed.add(object)
+      object = await objects.base(object)
     }
   }
-  const unneeded: PrunePlan['objects'] = []
+  const going: PrunePlan['objects'] = []
   for (const hash of await objectsIn(root)) {
     if (needed.has(hash)) continue
     const path = objects.path(hash)
-    unneeded.push({ path, bytes: (await stat(path)).size })
+    going.push({ path, bytes: (await stat(path)).size })
   }
-  return { backups: going, objects: unneeded }
+  return going
 }
 
 async function objectsIn(root: string): Promise<string[]> {
@@ -92,11 +91,11 @@ export async function carryOut(
   const now = new Date()
   const emptied = await emptyTrash(root, now.getTime() - grace)
   await removeForGood(join(root, 'tmp'))
-  if (plan.backups.length + plan.objects.length === 0) return { trash: null, emptied }
+  if (plan.backups.length + plan.records.length + plan.objects.length === 0) return { trash: null, emptied }
   await notePruned(root, plan.backups, now)
   const trash = join(root, TRASH, now.toISOString().replace(/[-:]|\.\d+/g, ''))
   const move = movesTo(root, trash)
-  await move(plan.backups.map(({ name }) => join(root, 'manifests', `${name}.json`)))
+  await move([...plan.backups.map(({ name }) => join(root, 'manifests', `${name}.json`)), ...plan.records])
   await move(plan.objects.map(({ path }) => path))
   return { trash, emptied }
 }

@@ -8,6 +8,7 @@ import type { LinePair } from '../model/line-difference.ts'
 import { withoutCommonLines } from '../model/line-difference.ts'
 import { linesOf } from '../model/value.ts'
 import { syncDirectory, writeDurably, writeOnce } from './atomic-file.ts'
+import { LeftRecords } from './left-records.ts'
 import { RepositoryLock } from './lock.ts'
 import type { Manifest, TableManifest } from './manifest.ts'
 import { manifestSchema } from './manifest.ts'
@@ -15,7 +16,7 @@ import type { StoredObject } from './object-thread.ts'
 import { ObjectThread } from './object-thread.ts'
 import { DamagedFile, damaged, ObjectStore } from './objects.ts'
 import type { PrunedBackup, PrunePlan } from './prune.ts'
-import { begunPrunes, bytesBelow, carryOut, filesIn, PRUNED, planPrune, readPruned, TRASH } from './prune.ts'
+import { begunPrunes, bytesBelow, carryOut, filesIn, PRUNED, readPruned, TRASH, unneeded } from './prune.ts'
 
 const FORMAT = 1
 const FORMAT_FILE = 'format.json'
@@ -28,6 +29,8 @@ const formatSchema = z.object({ format: z.int(), hash: z.string(), repository: z
 /** The backup repository: a folder of full backups of one database. See docs/repository-format.md. */
 export class Repository {
   readonly root: string
+  /** What versions left, by which changes of others are told. */
+  readonly left: LeftRecords
   readonly #objects: ObjectStore
   #manifests: Map<string, Manifest> = new Map()
   #lock: RepositoryLock | null = null
@@ -37,6 +40,7 @@ export class Repository {
   private constructor(root: string) {
     this.root = root
     this.#objects = new ObjectStore(root)
+    this.left = new LeftRecords(root, this.#objects)
   }
 
   /**
@@ -269,14 +273,19 @@ export class Repository {
   /**
    * What taking backups away would free. All manifests are read, and all that they name must be there.
    * @param names the backups; those that an interrupted prune began to take away are added
+   * @param records the records of what versions left that go, too
    * @throws RowbackError `backup.damaged` or `backup.missing`, because what is not known must not be taken for not needed
    */
-  async planPrune(names: readonly string[]): Promise<PrunePlan> {
+  async planPrune(names: readonly string[], records: readonly string[]): Promise<PrunePlan> {
     const backups = await this.backups()
     const begun = await begunPrunes(this.root)
     const going = backups.filter(({ name }) => names.includes(name) || begun.includes(name))
     const staying = backups.filter((backup) => !going.includes(backup))
-    return planPrune(this.root, this.#objects, going, staying)
+    const recordsStaying = (await this.left.names()).filter((name) => !records.includes(name))
+    const tables = staying.flatMap(({ manifest }) => manifest.tables)
+    for (const name of recordsStaying) tables.push(...(await this.left.get(name)).tables)
+    const paths = records.map((name) => this.left.pathOf(name))
+    return { backups: going, records: paths, objects: await unneeded(this.root, this.#objects, tables) }
   }
 
   /**

@@ -4,10 +4,11 @@ import type { Table } from '../model/table.ts'
 import { imageColumns, sameList } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
 import { decodeRow } from '../model/value.ts'
-import type { BackupScope } from '../model/version.ts'
+import type { BackupScope, Version } from '../model/version.ts'
 import type { ChunkReference, TableManifest } from '../store/manifest.ts'
 import { boundFromJson, boundToJson, columnsToJson } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
+import { latestTables } from './read-left.ts'
 
 /** Rows of one chunk, uncompressed: small enough that a local change costs little, large enough to compress well. */
 const TARGET_BYTES = 1 << 20
@@ -19,8 +20,8 @@ const IN_FLIGHT = 4
  * Backs up tables in full, and the definitions of views and the like, inside the transaction that will change them. Chunk
  * bounds are taken from the newest backup, so that an unchanged range of rows is the same object and costs nothing.
  * @param tables all that there are, unless `about` says `scope: 'tables'`
- * @param about the version whose state this is, the version that takes it, the database's identity, and what gives the
- *   backup up
+ * @param about the version whose state this is, the version that takes it, all versions, the database's identity, and what
+ *   gives the backup up
  * @returns the backup's identity
  * @throws RowbackError `backup.incomplete` when the rows read are not all rows, or `backup.damaged`
  */
@@ -32,11 +33,12 @@ export async function takeAnchor(
     state: number
     version: number | null
     scope: BackupScope
+    versions: readonly Version[]
     database: string
     signal: AbortSignal | undefined
   }
 ): Promise<string> {
-  const parents = await repository.latestTables()
+  const parents = await latestTables(repository, about.versions)
   const manifests: TableManifest[] = []
   let added = 0
   for (const table of tables) {
@@ -59,7 +61,11 @@ export async function takeAnchor(
   })
 }
 
-async function backUpTable(
+/**
+ * Stores the rows of a table, cut where a parent cut them, which may be an earlier backup or a record.
+ * @throws RowbackError as {@link takeAnchor} does
+ */
+export async function backUpTable(
   engine: Engine,
   repository: Repository,
   table: Table,

@@ -7,12 +7,14 @@ import { writableColumns } from '../model/table.ts'
 import type { TableReport, TrackedTable } from '../model/version.ts'
 import type { Manifest, TableManifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
-import { mayReach } from './cascades.ts'
+import type { Drift } from './find-drift.ts'
+import { DriftFinder, leftByHead } from './find-drift.ts'
 import { shapeFromHistory } from './history-shape.ts'
-import { writtenBetween } from './lifetimes.ts'
+import { headOf } from './lifetimes.ts'
 import type { StoredState } from './recovery.ts'
 import { storedState } from './recovery.ts'
 import { References } from './references.ts'
+import { refuseDrift } from './refuse-drift.ts'
 import type { TableRoute } from './route.ts'
 import { describeRoute, planRoute } from './route.ts'
 import type { OtherNames, Revive } from './route-schema.ts'
@@ -38,8 +40,16 @@ export async function findRoute(
   repository: Repository | null,
   to: number
 ): Promise<{ tables: TableRoute[]; stored: StoredState | null }> {
-  const stored = await storedState(live, repository, to)
+  const isHead = to === headOf(live.versions)
+  const stored = isHead ? await leftByHead(repository, live) : await storedState(live, repository, to)
   return { tables: planRoute(live, to, stored), stored }
+}
+
+/** What a rollback did. */
+export interface RolledBack {
+  reports: TableReport[]
+  /** Rows of others that it overwrote or took away. */
+  drift: Drift
 }
 
 /**
@@ -47,28 +57,26 @@ export async function findRoute(
  * first where rows would be overwritten that no history keeps.
  * @throws RowbackError `schema.changed`, `drift` or `foreign_key.violated` (exit code 5), `backup.damaged`, `restore.mismatch`
  */
-export async function rollBack(
-  run: Run,
-  repository: Repository | null,
-  options: RollbackOptions
-): Promise<TableReport[]> {
+export async function rollBack(run: Run, repository: Repository | null, options: RollbackOptions): Promise<RolledBack> {
   const route = await findRoute(run.live, repository, options.to)
   if (!options.reshape) refuseReshaping(route.tables, options.to)
   const references = await References.before(run.engine)
   if (options.alwaysBackUp || route.tables.some(overwritesUntracked)) await run.takeAnchor(touchedBy(route.tables))
   const present = run.anchor && repository ? await repository.manifest(run.anchor) : null
-  const tables = run.live.tables
+  const finder = repository && new DriftFinder(run.engine, repository, run.live)
+  const drift = (await finder?.onRoute(route.tables, options.to, present)) ?? { tables: [], notes: [] }
+  if (!options.overwriteDrift) refuseDrift(drift, options.to, run.head)
   const { aside, standIns } = await prepareSchema(run, route.tables, (step) => differs(repository, present, step))
   await run.guard(writtenInPlace(route.tables, aside))
   await run.hold()
-  const executor = new RouteExecutor(run, repository, { present, aside, standIns, tables }, options)
+  const executor = new RouteExecutor(run, repository, { present, finder, drift, aside, standIns }, options)
   const reports: TableReport[] = []
   for (const step of route.tables) {
     const report = await executor.execute(step)
     if (report) reports.push(report)
   }
   if (executor.wroteAll) await references.assertWhole(standIns)
-  return reports
+  return { reports, drift }
 }
 
 /** No trigger fires and nothing cascades where rows are put back. */
@@ -105,8 +113,9 @@ function writtenInPlace(steps: readonly TableRoute[], aside: OtherNames['aside']
 interface Before extends OtherNames {
   /** The backup just taken; null in a rehearsal, which reads the live rows instead. */
   present: Manifest | null
-  /** With the triggers that were lifted since. */
-  tables: readonly Table[]
+  finder: DriftFinder | null
+  /** What was found of it; more may come. */
+  drift: Drift
 }
 
 /** Whether a table has any row that is not as the backup has it; unknown counts as yes. */
@@ -168,6 +177,17 @@ class RouteExecutor {
     return tracked ? { ...dropped, history: tracked.history } : dropped
   }
 
+  /** What a history brings back is only known when it is done: all of it was changed by others where no version wrote. */
+  async #takeForDrift({ name, key, columns }: Table, { inserted, updated, deleted }: WriteCounts): Promise<void> {
+    const { drift, finder } = this.#before
+    const { to, overwriteDrift } = this.#options
+    if (inserted + updated + deleted === 0 || (await finder?.isWritten(name, to))) return
+    const all = columns.map((column) => column.name)
+    const counts = { inserted: deleted, updated, deleted: inserted }
+    drift.tables.push({ table: name, ...counts, examples: [], columns: all, key: key ?? all })
+    if (!overwriteDrift) refuseDrift(drift, to, this.#run.head)
+  }
+
   async #revive(step: Revive): Promise<TableReport> {
     const { engine, number } = this.#run
     const { name, tracked, isEnded } = step
@@ -185,7 +205,7 @@ class RouteExecutor {
     const { engine, number } = this.#run
     const tracking = tracked && trackingOf(tracked)
     const counts = await engine.recall(table, trackingOf(from), this.#options.to, number, tracking)
-    this.#refuseDrift(table, counts)
+    await this.#takeForDrift(table, counts)
     if (counts.inserted + counts.updated + counts.deleted === 0) return null
     return tracked ? { ...report(table.name, counts), history: tracked.history } : report(table.name, counts)
   }
@@ -208,6 +228,7 @@ class RouteExecutor {
     if (this.#run.engine.capabilities.transactionalDdl) await remake(this.#run, stored.name, stored.ddl)
     const table = this.#made(stored.name)
     const counts = await this.#apply(table, stored, null, null)
+    this.#run.noteRestored(stored)
     return { ...report(stored.name, counts), created: true }
   }
 
@@ -226,35 +247,33 @@ class RouteExecutor {
       await this.#apply(this.#made(name), stored, null, null)
       if (counter !== null) await engine.raiseCounter(name, counter)
     }
+    this.#run.noteRestored(stored)
     return report(name, counts)
   }
 
   async #restore(table: Table, stored: TableManifest, tracked: TrackedTable | null): Promise<TableReport | null> {
     const before = this.#before.present?.tables.find((entry) => entry.name === table.name) ?? null
-    const counts = await this.#apply(table, stored, before, tracked, (changes) => this.#refuseDrift(table, changes))
+    const counts = await this.#apply(table, stored, before, tracked)
+    // Its indexes and triggers stay as they are now.
+    if (!tracked) this.#run.noteRestored({ ...stored, ddl: table.ddl })
     if (counts.inserted + counts.updated + counts.deleted === 0) return null
     return tracked ? { ...report(table.name, counts), history: tracked.history } : report(table.name, counts)
   }
 
-  /**
-   * Writes what differs between the backup just taken and the one to return to, then reads it back.
-   * @param check sees what would be written before it is
-   */
+  /** Writes what differs between the backup just taken and the one to return to, then reads it back. */
   async #apply(
     table: Table,
     stored: TableManifest,
     before: TableManifest | null,
-    tracked: TrackedTable | null,
-    check: (counts: WriteCounts) => void = () => {}
+    tracked: TrackedTable | null
   ): Promise<WriteCounts> {
     const wanted = storedImage(this.#repository as Repository, stored)
     if (this.#before.present === null) {
-      return this.#rehearse(table, diffImages(table.name, liveImage(this.#run.engine, table), wanted), tracked, check)
+      return this.#rehearse(table, diffImages(table.name, liveImage(this.#run.engine, table), wanted), tracked)
     }
     const present = before ? storedImage(this.#repository as Repository, before) : noImage(wanted)
     const changes = await readTwice(this.#run, () => diffImages(table.name, present, wanted))
     const counts = await countByKey(table, changes())
-    check(counts)
     await this.#run.engine.applyChanges(table, changes, this.#run.number, tracked && trackingOf(tracked))
     await this.#proveRestored(table, stored, differingRanges(table.name, present, wanted))
     return counts
@@ -264,12 +283,10 @@ class RouteExecutor {
   async #rehearse(
     table: Table,
     differences: AsyncIterable<RowChange>,
-    tracked: TrackedTable | null,
-    check: (counts: WriteCounts) => void
+    tracked: TrackedTable | null
   ): Promise<WriteCounts> {
     const kept: RowChange[] = []
     const counts = await countByKey(table, keepingFew(differences, kept))
-    check(counts)
     if (kept.length <= MOST_KEPT) {
       const changes = async function* () {
         yield* kept
@@ -301,29 +318,6 @@ class RouteExecutor {
       state: `The transaction was aborted. ${NOTHING_CHANGED}`,
       hint: 'Check whether other programs or generated defaults change the rows of this table as they are written.'
     })
-  }
-
-  /** Rows that no version wrote were changed by others; they are overwritten only when the user says so. */
-  #refuseDrift(table: Table, counts: WriteCounts): void {
-    if (this.#options.overwriteDrift || this.#mayHaveWritten(table)) return
-    const changed = counts.inserted + counts.updated + counts.deleted
-    if (changed === 0) return
-    throw new RowbackError({
-      code: 'drift',
-      message: `${changed === 1 ? '1 row' : `${changed} rows`} of ${table.name} ${changed === 1 ? 'was' : 'were'} changed by others since version ${this.#options.to}; no version wrote that table.`,
-      hint: `To overwrite them, add --yes; they are backed up first. To see them: rowback diff ${this.#options.to} --table ${table.name}`,
-      exit: ExitCode.conflict
-    })
-  }
-
-  /** Whether a version that is being left wrote the table, itself or by the database's doing. */
-  #mayHaveWritten(table: Table): boolean {
-    const { live, head } = this.#run
-    const { tables } = this.#before
-    const written = tables
-      .map((other) => other.name)
-      .filter((name) => writtenBetween(live.versions, name, this.#options.to, head))
-    return written.includes(table.name) || mayReach(tables, written, table.name)
   }
 
   #made(name: string): Table {

@@ -6,8 +6,10 @@ import type { VersionHeader } from '../ledger/ledger.ts'
 import { takenOver } from '../ledger/ledger.ts'
 import type { Table, TableDefinition } from '../model/table.ts'
 import type { BackupScope, TableReport, Version } from '../model/version.ts'
+import type { TableManifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
 import { takeAnchor } from './anchor.ts'
+import { recordLeft } from './left-record.ts'
 import { headOf } from './lifetimes.ts'
 import type { SchemaChange } from './schema-change.ts'
 import { announce, hasVersionColumn, settleSchema } from './schema-change.ts'
@@ -37,6 +39,7 @@ export class Run {
   live: LiveState
   readonly #session: Session | null
   #anchor: string | null = null
+  readonly #restored = new Map<string, TableManifest>()
 
   constructor(
     engine: Engine,
@@ -123,9 +126,26 @@ export class Run {
     const isWhole = this.scope === 'database' || touched.note !== null
     if (this.scope === 'tables' && touched.note !== null) this.notes.push(touched.note)
     const scope = isWhole ? 'database' : 'tables'
-    const about = { state: this.head, version: this.number, scope, database, signal } as const
+    const { versions } = this.live
+    const about = { state: this.head, version: this.number, versions, scope, database, signal } as const
     this.#anchor ??= await takeAnchor(engine, repository, isWhole ? this.live.tables : touched.tables, about)
     return this.#anchor
+  }
+
+  /** Notes that a table has been restored, and proven to be as a backup has it. */
+  noteRestored(stored: TableManifest): void {
+    this.#restored.set(stored.name, stored)
+  }
+
+  /**
+   * Records how this version leaves the tables, where it backed them up before; to be called when it has written its rows.
+   * @returns the record's name; null where none is made
+   */
+  async recordLeft(reports: readonly TableReport[]): Promise<string | null> {
+    if (this.#session === null || this.#anchor === null) return null
+    const { engine, repository, signal } = this.#session
+    const of = { version: this.number, live: this.live, anchor: this.#anchor, restored: this.#restored }
+    return recordLeft({ engine, repository, signal, reports, ...of })
   }
 
   /**
@@ -243,7 +263,8 @@ async function makeOrFail(
       const tables = await work(run)
       await ledger.addFailedRows(number, failed.rows())
       notes.push(...run.notes)
-      return ledger.commit(number, { tables, anchor: run.anchor })
+      const leftRecord = await run.recordLeft(tables)
+      return ledger.commit(number, { tables, anchor: run.anchor, leftRecord })
     })
   } catch (error) {
     const settled = await recordFailure(session, number, error, failed)

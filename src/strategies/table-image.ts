@@ -12,7 +12,7 @@ import { boundFromJson } from '../store/manifest.ts'
 import { Repository } from '../store/repository.ts'
 
 /** A key at which a table's rows can be cut, as text; the first cut is `null`, the beginning. */
-type Cut = string | null
+export type Cut = string | null
 
 /** All rows of a table in some state, readable range by range as canonical lines. */
 export interface TableImage {
@@ -35,12 +35,18 @@ interface Stored {
 
 /** A table in a full backup. */
 export function storedImage(repository: Repository, table: TableManifest): TableImage {
+  const key = new RowKey(table.columns, table.order ?? [], table.collations)
+  const [only] = table.chunks
+  if (only && table.rows === 0) {
+    const stored = { repository, objects: () => [] }
+    return { columns: table.columns, key, cuts: null, nameOf: () => only.object, stored, lines: async () => [] }
+  }
   const cuts = table.chunks.map((chunk) => (chunk.from === null ? null : encodeRow(boundFromJson(chunk.from) as Row)))
   const objects = (from: Cut, to: Cut) =>
     table.chunks.slice(cuts.indexOf(from), to === null ? undefined : cuts.indexOf(to)).map((chunk) => chunk.object)
   return {
     columns: table.columns,
-    key: new RowKey(table.columns, table.order ?? [], table.collations),
+    key,
     cuts,
     nameOf: (from, to) => objects(from, to).join(),
     stored: { repository, objects },
@@ -156,7 +162,7 @@ async function differingLines(
  */
 export function differingRanges(table: string, before: TableImage, after: TableImage): CutRange[] {
   if (before.columns.join('\n') !== after.columns.join('\n')) throw schemaChanged(table, before, after)
-  const cuts = commonCuts(before, after)
+  const cuts = commonCuts(before.cuts, after.cuts) ?? [null]
   return cuts
     .map((from, i) => ({ from, to: cuts[i + 1] ?? null }))
     .filter(({ from, to }) => {
@@ -165,14 +171,15 @@ export function differingRanges(table: string, before: TableImage, after: TableI
     })
 }
 
-function commonCuts(a: TableImage, b: TableImage): Cut[] {
-  if (a.cuts === null) return b.cuts ?? [null]
-  if (b.cuts === null) return a.cuts
-  const known = new Set(b.cuts)
-  return a.cuts.filter((cut) => known.has(cut))
+/** Null stands for anywhere. */
+export function commonCuts(a: Cut[] | null, b: Cut[] | null): Cut[] | null {
+  if (a === null || b === null) return a ?? b
+  const known = new Set(b)
+  return a.filter((cut) => known.has(cut))
 }
 
-function* diffLines(before: string[], after: string[], rowKey: RowKey): Iterable<RowChange> {
+/** What leads from one list of rows, as canonical lines, to another. */
+export function* diffLines(before: readonly string[], after: readonly string[], rowKey: RowKey): Iterable<RowChange> {
   const stay = new Map<string, number>()
   for (const line of after) stay.set(line, (stay.get(line) ?? 0) + 1)
   const gone = new Map<string, Row>()

@@ -1,5 +1,6 @@
 import type { WriteMode } from '../model/change.ts'
 import type { Table } from '../model/table.ts'
+import type { TableReport } from '../model/version.ts'
 import { reachedByCascade } from './cascades.ts'
 
 /** What a version does to one table that is there already. */
@@ -23,6 +24,21 @@ export function touchedBy(writes: readonly Write[], all: readonly Table[]): Touc
   if (!firing) return { tables, note: null }
   const note = `The trigger ${firing.triggers[0]} of ${firing.name} may write any table, so the whole database was backed up.`
   return { tables: all, note }
+}
+
+/**
+ * The names of the tables that a version may have changed, by what it says of itself. Only loads, which have a mode, leave
+ * it to the database to change others: what puts rows back fires nothing, and a script tells all that it changed.
+ */
+export function reachedBy(
+  reports: readonly Pick<TableReport, 'table' | 'mode' | 'tracking'>[],
+  all: readonly Table[]
+): Set<string> {
+  const written = reports.filter((report) => !report.tracking)
+  const writes = written.flatMap(({ table: name, mode }) =>
+    mode ? all.filter((table) => table.name === name).map((table) => ({ table, mode })) : []
+  )
+  return new Set([...written.map(({ table }) => table), ...touchedBy(writes, all).tables.map(({ name }) => name)])
 }
 
 /** The tables of several writes, each once. */

@@ -126,6 +126,7 @@ describe.concurrent('a first file, without any target', () => {
         }
       ],
       anchor: expect.stringMatching(/^000001-[0-9a-f]{64}$/),
+      leftRecord: expect.stringMatching(/^000001-[0-9a-f]{64}$/),
       error: null,
       startedAt: expect.stringMatching(UTC),
       finishedAt: expect.stringMatching(UTC),
@@ -683,7 +684,8 @@ describe.concurrent('init, inspect and status', () => {
       ],
       interrupted: [],
       unsettled: [],
-      alteredVersions: []
+      alteredVersions: [],
+      drift: null
     })
   })
 
@@ -767,9 +769,7 @@ describe.concurrent('drift', () => {
       alone: true
     })
     expect(refused.error.code).toBe('drift')
-    expect(refused.error.message).toBe(
-      '2 rows of parts were changed by others since version 1; no version wrote that table.'
-    )
+    expect(refused.error.message).toBe('Others changed 2 rows of parts (id 1, 3) since version 1, which would be lost.')
     expect(refused.error.hint).toBe(
       'To overwrite them, add --yes; they are backed up first. To see them: rowback diff 1 --table parts'
     )

@@ -158,6 +158,7 @@ describe.skipIf(!canMount)('on a file system of its own (not run where mounting 
     await cp(place.at('.rowback'), repository(), { recursive: true })
     spawnSync('dd', ['if=/dev/zero', `of=${place.at('disk/filler')}`, 'bs=4k'])
     await file(3)
+    place.sql("UPDATE big SET text = 'not backed up yet' WHERE id = 7")
     const migrate = ['migrate', '3.csv', '--table', 'big', '--mode', 'upsert', '-m', 'x']
     await fails([...migrate, ...args()], 1, /could not be written: ENOSPC/)
     expect((await place.run(['backup', 'verify', '--level', 'rows', ...args(), ...TARGET])).code).toBe(0)

@@ -156,7 +156,9 @@ onBothEngines('backups of the tables that a version may change', (current) => {
     await shop.place.json(['migrate', 'customers2.csv', '--table', 'customers', '-m', 'three'])
     const items = await shop.place.json<QueryOutput>(['query', 'SELECT id FROM items ORDER BY id', '--at', '0'])
     expect(items).toEqual({ columns: ['id'], rows: [[100], [200]] })
-    await shop.place.json(['rollback', '0'])
+    const refused = await shop.place.json<{ error: { drift: unknown[] } }>(['rollback', '0'], { code: 5 })
+    expect(refused.error.drift).toMatchObject([{ table: 'items', inserted: 0, updated: 0, deleted: 2 }])
+    await shop.place.json(['rollback', '0', '--yes'])
     expect(await shop.rows('SELECT id FROM items ORDER BY id')).toEqual([['100'], ['200']])
   })
 

@@ -355,6 +355,7 @@ const NULLABLE = new Set([
   'source_name',
   'source_sha256',
   'anchor',
+  'left_record',
   'error',
   'finished_at',
   'previous_hash',

@@ -68,12 +68,23 @@ interface RevertStep {
   choice: number
 }
 
+/** Somebody changes a row past rowback. */
+interface OthersStep {
+  kind: 'others'
+  table: number
+  does: 'insert' | 'update' | 'delete'
+  /** From 0 to 99: which row. */
+  at: number
+  row: DiceRow
+  column: number
+}
+
 export interface Scenario {
   /** By name. */
   tables: string[]
   /** Rows that are there before the first version, per table. */
   seeds: DiceRow[][]
-  steps: (MigrateStep | RollbackStep | EnableStep | RevertStep)[]
+  steps: (MigrateStep | RollbackStep | EnableStep | RevertStep | OthersStep)[]
   /** Picks versions for the checks at the end, from 0 to 99. */
   picks: number[]
 }
@@ -85,6 +96,8 @@ export interface ScenarioOptions {
   switches?: boolean
   /** Versions are reverted on the way. */
   reverts?: boolean
+  /** Others change rows between the versions; rollbacks then overwrite what they find. */
+  others?: boolean
   /** How many groups of tables come together. */
   maxGroups?: number
 }
@@ -97,6 +110,7 @@ export function scenarios({
   strategies,
   switches = false,
   reverts = false,
+  others = false,
   maxGroups = 2
 }: ScenarioOptions): fc.Arbitrary<Scenario> {
   const often = <T>(value: T, others: T, times: number) =>
@@ -125,18 +139,27 @@ export function scenarios({
     of: fc.nat(99),
     choice: fc.nat(2)
   })
+  const othersStep: fc.Arbitrary<OthersStep> = fc.record({
+    kind: fc.constant('others' as const),
+    table: fc.nat(99),
+    does: fc.constantFrom('insert', 'update', 'update', 'delete'),
+    at: fc.nat(99),
+    row: diceRow,
+    column: fc.nat(99)
+  })
   const step = fc.oneof(
     { arbitrary: migrateStep, weight: 5 },
     { arbitrary: rollbackStep, weight: 2 },
     ...(switches ? [{ arbitrary: enableStep, weight: 3 }] : []),
-    ...(reverts ? [{ arbitrary: revertStep, weight: 5 }] : [])
+    ...(reverts ? [{ arbitrary: revertStep, weight: 5 }] : []),
+    ...(others ? [{ arbitrary: othersStep, weight: 5 }] : [])
   )
   return fc.record({
     tables: fc
       .uniqueArray(fc.constantFrom(...groups), { minLength: 1, maxLength: Math.min(maxGroups, groups.length) })
       .map((chosen) => [...new Set(chosen.flat())].map((spec) => spec.name)),
     seeds: fc.array(fc.array(diceRow, { maxLength: 5 }), { minLength: 4, maxLength: 4 }),
-    steps: fc.array(step, { minLength: 3, maxLength: switches || reverts ? 11 : 8 }),
+    steps: fc.array(step, { minLength: 3, maxLength: switches || reverts || others ? 11 : 8 }),
     picks: fc.array(fc.nat(99), { minLength: 3, maxLength: 3 })
   })
 }
@@ -228,6 +251,7 @@ export class Played {
       if (step.kind === 'migrate') await this.#migrate(step)
       else if (step.kind === 'revert') await this.#revert(step)
       else if (step.kind === 'enable') await this.#enable(step)
+      else if (step.kind === 'others') this.#changeByOthers(step)
       else await this.#rollBack(step)
     }
   }
@@ -246,7 +270,7 @@ export class Played {
       db.exec(sql)
       this.script.push(`sqlite: ${sql}`)
     } catch (error) {
-      if (!sql.startsWith('INSERT')) throw error
+      if (!/^(INSERT|UPDATE|DELETE)/.test(sql)) throw error
     }
   }
 
@@ -382,6 +406,29 @@ export class Played {
     this.#commit(output.version as number, after)
   }
 
+  /** What they leave until the next version belongs to the state of the head. */
+  #changeByOthers({ table, does, at, row, column: picked }: OthersStep): void {
+    const spec = this.tables[table % this.tables.length] as TableSpec
+    const rows = this.#state.get(spec.name)?.rows.length
+    if (rows === undefined || !spec.key) return
+    const name = quoteName(spec.name)
+    const offset = Math.floor((at * rows) / 100)
+    const keys = spec.key.map(quoteName).join(', ')
+    const found = `(${keys}) IS (SELECT ${keys} FROM ${name} ORDER BY ${keys} LIMIT 1 OFFSET ${offset})`
+    const columns = spec.columns.filter((column) => !column.generated)
+    const column = columns[picked % columns.length] as ColumnSpec
+    const changed = `${quoteName(column.name)} = ${seedValue(spec, column, row[0] ?? 0)}`
+    const statements = {
+      insert: seedStatement(spec, row),
+      update: `UPDATE ${name} SET ${changed} WHERE ${found}`,
+      delete: `DELETE FROM ${name} WHERE ${found}`
+    }
+    const db = new DatabaseSync(this.path)
+    this.#run(db, statements[does])
+    db.close()
+    this.#commit(this.head, this.read())
+  }
+
   async #rollBack(step: RollbackStep): Promise<void> {
     const to = this.pick(
       step.to,
@@ -390,10 +437,15 @@ export class Played {
     if (this.versions.length > 0) await this.rollBackTo(to)
   }
 
-  /** Rolls back and remembers the version. */
+  /** Rolls back, over what others changed, and remembers the version. */
   async rollBackTo(to: number): Promise<PlayedVersion> {
-    this.script.push(`${this.head + 1}: rollback ${to}`)
-    const output = await this.db.rollback(to)
+    const yes = this.scenario.steps.some(({ kind }) => kind === 'others')
+    return this.take(await this.db.rollback(to, { yes }))
+  }
+
+  /** Remembers a rollback. */
+  take(output: RollbackOutput): PlayedVersion {
+    this.script.push(`${output.version}: rollback ${output.targetVersion}`)
     const after = this.read()
     const played: PlayedVersion = {
       number: output.version as number,

@@ -13,13 +13,14 @@ export function backupCreateView(backup: BackupJson, style: Style): string {
   return [textTable(style, HEAD, [cellsOf(backup)]), ...backup.notes.map((note) => style.yellow(note))].join('\n')
 }
 
-export function backupListView({ backups, disk, notes }: BackupListOutput, style: Style): string {
+export function backupListView({ backups, records, disk, notes }: BackupListOutput, style: Style): string {
   if (backups.length === 0) return 'No backups yet. Take one with: rowback backup create'
   const trash = disk.trash > 0 ? `, ${bytesForPeople(disk.trash)} of it in the trash` : ''
   return [
     listTable(backups, style),
     '',
     `${plural(backups.length, 'backup')}; the repository takes ${bytesForPeople(disk.total)} on disk${trash}.`,
+    ...(records.length > 0 ? [recordsInWords(records)] : []),
     ...notes.map((note) => style.yellow(style.command(note)))
   ].join('\n')
 }
@@ -56,6 +57,12 @@ function cellsOf(backup: BackupJson): (string | number)[] {
   ]
 }
 
+function recordsInWords(records: BackupListOutput['records']): string {
+  const added = records.reduce((sum, record) => sum + record.added, 0)
+  const versions = records.map((record) => record.version).sort((a, b) => a - b)
+  return `On record, to tell what others change: what version ${ranges(versions)} left (${bytesForPeople(added)} added).`
+}
+
 function neededBy({ neededBy: versions, tags }: BackupListOutput['backups'][number]): string {
   if (versions === null) return 'not known'
   if (versions.length === 0) return 'none'
@@ -63,13 +70,14 @@ function neededBy({ neededBy: versions, tags }: BackupListOutput['backups'][numb
 }
 
 export function backupPruneView(output: BackupPruneOutput, style: Style): string {
-  const { pruned, kept, lostVersions, objects, bytes, trash, emptied } = output
+  const { pruned, kept, records, lostVersions, objects, bytes, trash, emptied } = output
   const would = output.dryRun ? 'would be ' : ''
   const lost = `Version ${ranges(lostVersions)} ${output.dryRun ? 'could' : 'can'} no longer be gone back to, compared or read.`
   return [
     ...(output.dryRun ? [style.yellow('Dry run: nothing was changed.')] : []),
     ...(pruned.length > 0 ? [listTable(pruned, style), ''] : []),
     `${plural(pruned.length, 'backup')} ${would}pruned, ${kept} kept; ${plural(objects, 'file')} of rows (${bytesForPeople(bytes)}) ${would}moved to the trash.`,
+    ...(records > 0 ? [`${plural(records, 'record')} of what a version left ${would}moved there, too.`] : []),
     ...(lostVersions.length > 0 ? [style.yellow(lost)] : []),
     ...(trash === null ? [] : [`In the trash until a later prune: ${trash}`]),
     ...emptied.map((folder) => `Deleted for good: ${folder}`)

@@ -46,7 +46,7 @@ function rest(cells: ChangeJson['before'], key: ChangeJson['key'], keyText: stri
   return `${keyText}  ${shorten(cellsText(Object.fromEntries(others)), 100)}`.trimEnd()
 }
 
-function cellsText(cells: ChangeJson['key']): string {
+export function cellsText(cells: ChangeJson['key']): string {
   return Object.entries(cells)
     .map(([name, value]) => `${name}=${cell(value)}`)
     .join(' ')

@@ -1,7 +1,9 @@
+import type { DriftJson } from '../../model/drift.ts'
 import type { InspectedTable, InspectOutput } from '../../operations/inspect.ts'
 import type { QueryOutput } from '../../operations/query.ts'
 import type { StatusOutput } from '../../operations/status.ts'
 import type { Style } from '../render.ts'
+import { cellsText } from './changes.ts'
 import { plural, textTable } from './table.ts'
 
 export function inspectView(output: InspectOutput, style: Style): string {
@@ -75,6 +77,33 @@ export function statusView(output: StatusOutput, style: Style): string {
           style,
           ['table', 'rows', 'history'],
           output.tables.map((table) => [table.table, table.rows, table.tracked ? 'tracked' : 'in backups'])
-        )
+        ),
+    ...driftLines(output, style)
   ].join('\n')
+}
+
+function driftLines({ drift, head }: StatusOutput, style: Style): string[] {
+  if (!head) return []
+  if (!drift) return ['', style.dim(style.command('Rows that others changed since: rowback status --drift'))]
+  const { tables, notes } = drift
+  const found =
+    tables.length === 0
+      ? [
+          notes.length === 0
+            ? style.green('No row was changed by others since.')
+            : 'No row is known to be changed by others since.'
+        ]
+      : [style.yellow('Changed by others since:'), ...tables.flatMap((table) => driftOf(table, style))]
+  return ['', ...found, ...notes.map((note) => style.yellow(note))]
+}
+
+function driftOf(table: DriftJson, style: Style): string[] {
+  const counts = [style.green(`+${table.inserted}`), style.yellow(`~${table.updated}`), style.red(`-${table.deleted}`)]
+  const more = table.inserted + table.updated + table.deleted - table.rows.length
+  const signs = { insert: '+', update: '~', delete: '-' }
+  return [
+    `${style.bold(table.table)}  ${counts.join(' ')}`,
+    ...table.rows.map(({ op, key }) => `  ${signs[op]} ${cellsText(key)}`),
+    ...(more > 0 ? [style.dim(`  ... and ${plural(more, 'more row')}`)] : [])
+  ]
 }

@@ -1,3 +1,6 @@
+import type { DriftJson } from '../../model/drift.ts'
+import { driftInWords } from '../../model/drift.ts'
+import { shownName } from '../../operations/backup/named-backup.ts'
 import type { InitOutput } from '../../operations/init.ts'
 import type { LogOutput } from '../../operations/log.ts'
 import type { MigrateOutput } from '../../operations/migrate.ts'
@@ -82,7 +85,15 @@ export function rollbackView(output: RollbackOutput, style: Style): string {
       ? style.yellow(`Dry run of a rollback to ${output.targetVersion}: nothing was changed.`)
       : `${style.green(`Version ${output.version}`)}  ${output.description}  ${style.dim(`back at what version ${output.targetVersion} left`)}`
   const changed = output.tables.length > 0 ? ['', changedTables(output.tables, style)] : ['  No row differs.']
-  return [title, ...output.notes, ...output.route.map((step) => style.dim(`  ${step}`)), ...changed].join('\n')
+  const lost = output.drift.map((table) => style.yellow(`  ${lostInWords(table, output)}`))
+  const route = output.route.map((step) => style.dim(`  ${step}`))
+  return [title, ...output.notes, ...route, ...lost, ...changed].join('\n')
+}
+
+function lostInWords(table: DriftJson, { version, anchor }: RollbackOutput): string {
+  const rows = driftInWords(table)
+  if (version === null) return `${rows} changed by others would be overwritten; that takes --yes.`
+  return `${rows} changed by others were overwritten; they are in the backup ${shownName(anchor ?? '')}.`
 }
 
 /** What a version did to tables, where no rows of a source were read. */

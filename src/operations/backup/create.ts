@@ -22,7 +22,9 @@ export const backupCreate = operation({
       engine.transaction({ wait: waitMs, foreignKeys: false }, async () => {
         const live = await readLiveState(engine, ledger)
         const database = await ledger.ensure(0, '')
-        const about = { state: headOf(live.versions), version: null, scope: 'database', database, signal } as const
+        const { versions } = live
+        const state = headOf(versions)
+        const about = { state, version: null, versions, scope: 'database', database, signal } as const
         return takeAnchor(engine, repository, live.tables, about)
       })
     )

@@ -1,11 +1,25 @@
 import { z } from 'zod'
 import type { Repository } from '../../store/repository.ts'
+import { committed } from '../../strategies/lifetimes.ts'
+import { readLeft } from '../../strategies/read-left.ts'
 import { neededBy } from '../../strategies/recovery.ts'
 import type { LiveState } from '../../strategies/session.ts'
 import type { Context } from '../context.ts'
 import { operation } from '../operation.ts'
 import type { BackupJson } from './backup-json.ts'
 import { backupJson } from './backup-json.ts'
+
+/** The record of what a version left. */
+export interface LeftJson {
+  version: number
+  record: string
+  /** ISO 8601, UTC. */
+  recordedAt: string
+  tables: number
+  rows: number
+  /** What it added to the repository, in bytes. */
+  added: number
+}
 
 /** A full backup among the others. */
 export interface ListedBackup extends BackupJson {
@@ -18,6 +32,8 @@ export interface ListedBackup extends BackupJson {
 export interface BackupListOutput {
   /** The newest first; `neededBy` is null where the database cannot be asked. */
   backups: (Omit<ListedBackup, 'neededBy'> & { neededBy: number[] | null })[]
+  /** Of versions whose record says what they left, by which changes of others are told; empty where the database cannot be asked. */
+  records: LeftJson[]
   /** What the repository takes on disk, in bytes, and how much of it is in the trash. */
   disk: { total: number; trash: number }
   /** Sentences. */
@@ -27,7 +43,7 @@ export interface BackupListOutput {
 export const backupList = operation({
   name: 'backup list',
   summary: 'the full backups: when, by which version, how many rows, what each added on disk, and who needs it',
-  details: `A backup is needed by the versions that cannot be gone back to without it. Ranges of rows that several backups have in common are on the disk once. Where the database is lost, the repository alone is listed.`,
+  details: `A backup is needed by the versions that cannot be gone back to without it. Ranges of rows that several backups have in common are on the disk once. Beside them it is on record what versions left, to tell what others changed since; that is no backup. Where the database is lost, the repository alone is listed.`,
   example: 'rowback backup list',
   positional: [],
   input: z.object({}),
@@ -37,9 +53,11 @@ export const backupList = operation({
     const why = context.whyNoLedger()
     if (why !== null) return listWithoutLedger(context, why)
     const repository = await context.repository()
-    if (!repository) return { backups: [], disk: { total: 0, trash: 0 }, notes: [] }
-    const backups = await listBackups(repository, await context.liveState())
-    return { backups: backups.reverse(), disk: await repository.size(), notes: [] }
+    if (!repository) return { backups: [], records: [], disk: { total: 0, trash: 0 }, notes: [] }
+    const live = await context.liveState()
+    const backups = await listBackups(repository, live)
+    const records = await listRecords(repository, live)
+    return { backups: backups.reverse(), records: records.reverse(), disk: await repository.size(), notes: [] }
   }
 })
 
@@ -49,9 +67,10 @@ async function listWithoutLedger(context: Context, why: string): Promise<BackupL
   const backups = await repository.backups()
   if (backups.length === 0) {
     if (context.lost) throw context.lost
-    return { backups: [], disk: { total: 0, trash: 0 }, notes: [] }
+    return { backups: [], records: [], disk: { total: 0, trash: 0 }, notes: [] }
   }
   return {
+    records: [],
     backups: backups
       .reverse()
       .map(({ name, manifest }) => ({ ...backupJson(name, manifest), neededBy: null, tags: [] })),
@@ -61,6 +80,20 @@ async function listWithoutLedger(context: Context, why: string): Promise<BackupL
       'Write what a backup holds into another database with: rowback backup restore BACKUP --to URL'
     ]
   }
+}
+
+/** Only the ledger knows which versions were committed. */
+async function listRecords(repository: Repository, { versions }: LiveState): Promise<LeftJson[]> {
+  const records: LeftJson[] = []
+  for (const version of committed(versions)) {
+    const record = await readLeft(repository, version)
+    if (!record) continue
+    const { recordedAt, tables, added } = record
+    const rows = tables.reduce((sum, table) => sum + table.rows, 0)
+    const { number, leftRecord } = version
+    records.push({ version: number, record: leftRecord ?? '', recordedAt, tables: tables.length, rows, added })
+  }
+  return records
 }
 
 /** All backups with who needs them, the oldest first. */

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ExitCode, RowbackError } from '../../errors.ts'
 import type { Repository } from '../../store/repository.ts'
+import { anchorsAfter, committed, headOf } from '../../strategies/lifetimes.ts'
 import type { LiveState } from '../../strategies/session.ts'
 import { count, flag, wait } from '../inputs.ts'
 import { operation } from '../operation.ts'
@@ -29,6 +30,8 @@ export interface BackupPruneOutput {
   /** Backups that went, or would go; the oldest first. */
   pruned: ListedBackup[]
   kept: number
+  /** Records of what versions left that went with them, or were of no version. */
+  records: number
   /** Versions that cannot be gone back to any more. */
   lostVersions: number[]
   /** Files of rows that no other backup needs. */
@@ -44,7 +47,7 @@ export interface BackupPruneOutput {
 export const backupPrune = operation({
   name: 'backup prune',
   summary: 'take old backups away, by rules that say which stay',
-  details: `A backup is the way back to the versions before it: what can no longer be gone back to is said, and needs --yes. Tables under the incremental strategy keep their history in the database and lose nothing. What stays is read whole first: if anything of it is damaged, nothing goes. What goes is moved to the folder trash in the repository, and deleted by a later prune when its grace period is over.`,
+  details: `A backup is the way back to the versions before it: what can no longer be gone back to is said, and needs --yes. Tables under the incremental strategy keep their history in the database and lose nothing. The records of what versions left, by which changes of others are told, go with the backups of their states. What stays is read whole first: if anything of it is damaged, nothing goes. What goes is moved to the folder trash in the repository, and deleted by a later prune when its grace period is over.`,
   example: 'rowback backup prune --keep-last 10 --keep-daily 30 --keep-tagged --dry-run',
   positional: [],
   input,
@@ -58,12 +61,17 @@ export const backupPrune = operation({
     await assertComplete(repository, live)
     const all = await listBackups(repository, live)
     const kept = keptBy(options, all)
-    const plan = await repository.planPrune(all.filter((backup) => !kept.has(backup)).map(({ backup }) => backup))
+    const going = all.filter((backup) => !kept.has(backup)).map(({ backup }) => backup)
+    const plan = await repository.planPrune(
+      going,
+      await recordsGoing(repository, live, new Set([...kept].map(({ backup }) => backup)))
+    )
     const pruned = all.filter(({ backup }) => plan.backups.some(({ name }) => name === backup))
     const output = {
       dryRun: options.dryRun,
       pruned,
       kept: all.length - pruned.length,
+      records: plan.records.length,
       lostVersions: pruned.flatMap((backup) => backup.neededBy).sort((a, b) => a - b),
       objects: plan.objects.length,
       bytes: plan.objects.reduce((sum, object) => sum + object.bytes, 0),
@@ -80,7 +88,23 @@ export const backupPrune = operation({
   }
 })
 
-const NOTHING = { pruned: [], kept: 0, lostVersions: [], objects: 0, bytes: 0, trash: null, emptied: [] }
+const NOTHING = { pruned: [], kept: 0, records: 0, lostVersions: [], objects: 0, bytes: 0, trash: null, emptied: [] }
+
+/**
+ * The record of what a version left goes with the backup that holds the version's state, with which it has most in common;
+ * the head's stays as long as there is a backup. One that the ledger does not name is of a version that was not committed.
+ */
+async function recordsGoing(repository: Repository, live: LiveState, kept: ReadonlySet<string>): Promise<string[]> {
+  const stays = new Set(
+    committed(live.versions)
+      .filter(
+        ({ number }) =>
+          (kept.size > 0 && number === headOf(live.versions)) || kept.has(anchorsAfter(live.versions, number)[0] ?? '')
+      )
+      .map((version) => version.leftRecord)
+  )
+  return (await repository.left.names()).filter((name) => !stays.has(name))
+}
 
 /**
  * A backup that the ledger names and that is gone may come back from another disk; its rows must not be swept away before.

@@ -1,0 +1,200 @@
+import type { Engine } from '../engines/engine.ts'
+import { ExitCode, RowbackError } from '../errors.ts'
+import type { DriftedRows } from '../model/drift.ts'
+import type { Table } from '../model/table.ts'
+import { imageColumns, sameList } from '../model/table.ts'
+import type { Version } from '../model/version.ts'
+import type { Manifest, TableManifest } from '../store/manifest.ts'
+import type { Repository } from '../store/repository.ts'
+import type { Gap } from './drift.ts'
+import { driftBetween, driftLost } from './drift.ts'
+import { committed, headOf } from './lifetimes.ts'
+import { readLeft } from './read-left.ts'
+import type { StoredState } from './recovery.ts'
+import type { TableRoute } from './route.ts'
+import type { LiveState } from './session.ts'
+import type { TableImage } from './table-image.ts'
+import { liveImage, noImage, storedImage } from './table-image.ts'
+import { reachedBy } from './touched.ts'
+
+/** What was found of changes by others. */
+export interface Drift {
+  /** Tables with such rows. */
+  tables: DriftedRows[]
+  /** Where they could not be looked for, and why; sentences. */
+  notes: string[]
+}
+
+/** Finds what others changed, by what each version found and what it left. */
+export class DriftFinder {
+  readonly #engine: Engine
+  readonly #repository: Repository
+  readonly #live: LiveState
+
+  constructor(engine: Engine, repository: Repository, live: LiveState) {
+    this.#engine = engine
+    this.#repository = repository
+    this.#live = live
+  }
+
+  /**
+   * The rows of others that a route to version `to` would overwrite or take away.
+   * @param present the backup just taken; null in a rehearsal, which reads the live rows instead
+   * @throws RowbackError `backup.damaged`
+   */
+  async onRoute(steps: readonly TableRoute[], to: number, present: Manifest | null): Promise<Drift> {
+    const drift: Drift = { tables: [], notes: [] }
+    for (const step of steps) {
+      if (step.kind !== 'restore' && step.kind !== 'drop' && step.kind !== 'recall') continue
+      const { table, tracked } = step
+      if (step.kind === 'recall' && !(await this.isWritten(table.name, to))) continue
+      if (tracked || step.kind === 'recall') {
+        drift.notes.push(notUnderIncremental(table.name))
+        continue
+      }
+      const stored = step.kind === 'restore' ? step.stored : null
+      const rows = await this.#lostIn(table, stored, to, present, drift.notes)
+      if (rows) drift.tables.push(rows)
+    }
+    return drift
+  }
+
+  async #lostIn(
+    table: Table,
+    stored: TableManifest | null,
+    to: number,
+    present: Manifest | null,
+    notes: string[]
+  ): Promise<DriftedRows | null> {
+    const entry = present?.tables.find(({ name }) => name === table.name)
+    const now = entry ? storedImage(this.#repository, entry) : liveImage(this.#engine, table)
+    const wanted = stored ? storedImage(this.#repository, stored) : noImage(now)
+    const gaps = await this.#gapsOf(table, stored, wanted, now, to, notes)
+    const rows = gaps.length === 0 ? null : await driftLost(table, gaps, now, wanted)
+    return rows && rows.inserted + rows.updated + rows.deleted > 0 ? rows : null
+  }
+
+  /** From one version that wrote the table to the next, and from the last one to now. */
+  async #gapsOf(
+    table: Table,
+    stored: TableManifest | null,
+    wanted: TableImage,
+    now: TableImage,
+    to: number,
+    notes: string[]
+  ): Promise<Gap[]> {
+    const gaps: Gap[] = []
+    const unknown: number[] = []
+    const imageOf = (entry: TableManifest) =>
+      entry === stored ? wanted : isLike(entry, table) ? storedImage(this.#repository, entry) : null
+    /** What the last of the versions so far left; undefined where that is not known, null where there was no table. */
+    let left: TableManifest | null | undefined = stored
+    let leftBy = to
+    const close = (after: TableImage | null | undefined) => {
+      if (left === null || after === null) return
+      const before = left && imageOf(left)
+      if (before && after) gaps.push({ before, after })
+      else unknown.push(leftBy)
+    }
+    for (const version of await this.#writersOf(table.name, to)) {
+      const found = await this.#foundBy(version, table.name)
+      close(found && imageOf(found))
+      left = await this.#leftBy(version, table.name)
+      leftBy = version.number
+    }
+    close(now)
+    if (unknown.length > 0) notes.push(notKnown(table.name, unknown))
+    return gaps
+  }
+
+  /** Whether some version after this one may have written the table, itself or by the database's doing. */
+  async isWritten(name: string, after: number): Promise<boolean> {
+    return (await this.#writersOf(name, after)).length > 0
+  }
+
+  async #writersOf(name: string, after: number): Promise<Version[]> {
+    const writers: Version[] = []
+    for (const version of committed(this.#live.versions)) {
+      if (version.number > after && (await this.#mayHaveWritten(version, name))) writers.push(version)
+    }
+    return writers
+  }
+
+  /** Of versions without a record it is taken from what cascades and triggers there are now. */
+  async #mayHaveWritten(version: Version, name: string): Promise<boolean> {
+    if (version.tables.some((report) => report.table === name && !report.tracking)) return true
+    const record = await readLeft(this.#repository, version)
+    return record ? record.written.includes(name) : reachedBy(version.tables, this.#live.tables).has(name)
+  }
+
+  /** A table in the backup that a version took before it wrote; undefined where that is not known. */
+  async #foundBy(version: Version, name: string): Promise<TableManifest | null | undefined> {
+    if (version.anchor === null) return undefined
+    try {
+      const backup = await this.#repository.manifest(version.anchor)
+      return backup.tables.find((table) => table.name === name) ?? null
+    } catch (error) {
+      if (error instanceof RowbackError && error.exit === ExitCode.backupDamaged) return undefined
+      throw error
+    }
+  }
+
+  async #leftBy(version: Version, name: string): Promise<TableManifest | null | undefined> {
+    const ends = version.tables.filter((report) => report.table === name && (report.created || report.dropped))
+    if (ends.at(-1)?.dropped) return null
+    return (await readLeft(this.#repository, version))?.tables.find((table) => table.name === name)
+  }
+
+  /** What others changed since the newest version that wrote each table, or that recorded it. */
+  async sinceHead(): Promise<Drift> {
+    const drift: Drift = { tables: [], notes: [] }
+    for (const table of this.#live.tables) {
+      if (this.#live.tracked.has(table.name)) drift.notes.push(notUnderIncremental(table.name))
+      else {
+        const left = await this.#lastKnown(table, drift.notes)
+        if (!left) continue
+        const gap = { before: storedImage(this.#repository, left), after: liveImage(this.#engine, table) }
+        const rows = await driftBetween(table, gap)
+        if (rows.inserted + rows.updated + rows.deleted > 0) drift.tables.push(rows)
+      }
+    }
+    return drift
+  }
+
+  /** The table as the newest version left it whose record has it, if no version wrote it since. */
+  async #lastKnown(table: Table, notes: string[]): Promise<TableManifest | null> {
+    for (const version of committed(this.#live.versions).reverse()) {
+      const left = await this.#leftBy(version, table.name)
+      if (left && isLike(left, table)) return left
+      if (left) notes.push(`${table.name}: others changed its columns, so its rows are not compared.`)
+      else if (version.number > 0 && (await this.#mayHaveWritten(version, table.name))) {
+        notes.push(notKnown(table.name, [version.number]))
+      } else if (version.number > 0) continue
+      return null
+    }
+    return null
+  }
+}
+
+function isLike(entry: TableManifest, table: Table): boolean {
+  return sameList(entry.columns, imageColumns(table)) && sameList(entry.order ?? [], table.order ?? [])
+}
+
+function notUnderIncremental(table: string): string {
+  return `${table}: under the incremental strategy changes of others are not looked for yet.`
+}
+
+function notKnown(table: string, versions: readonly number[]): string {
+  const several = versions.length > 1
+  return `${table}: what ${several ? 'versions' : 'version'} ${versions.join(', ')} left of it is not on record, so it is not known what others changed then.`
+}
+
+/** The state that the head left, as far as it is on record; null where it is not. */
+export async function leftByHead(repository: Repository | null, live: LiveState): Promise<StoredState | null> {
+  const state = headOf(live.versions)
+  const record = await readLeft(
+    repository,
+    live.versions.find((version) => version.number === state)
+  )
+  return record && { tables: record.tables, isWhole: false, takenAt: record.recordedAt }
+}

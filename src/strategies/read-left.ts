@@ -1,0 +1,44 @@
+import { RowbackError } from '../errors.ts'
+import type { Version } from '../model/version.ts'
+import type { LeftRecord } from '../store/left-records.ts'
+import type { TableManifest } from '../store/manifest.ts'
+import type { Repository } from '../store/repository.ts'
+import { committed } from './lifetimes.ts'
+
+/**
+ * The record of what a version left.
+ * @returns null where none was made, or it is not there or not readable any more
+ */
+export async function readLeft(
+  repository: Repository | null,
+  version: Version | undefined
+): Promise<LeftRecord | null> {
+  if (!repository || !version?.leftRecord) return null
+  try {
+    const record = await repository.left.get(version.leftRecord)
+    return record.version === version.number ? record : null
+  } catch (error) {
+    if (error instanceof RowbackError) return null
+    throw error
+  }
+}
+
+/**
+ * Each table as the newest backup or record has it, by name: the next backup cuts there. With what the last version left a
+ * table has most in common.
+ */
+export async function latestTables(
+  repository: Repository,
+  versions: readonly Version[]
+): Promise<Map<string, TableManifest>> {
+  const backedUp = await repository.latestTables()
+  const left = await readLeft(
+    repository,
+    committed(versions).findLast((version) => version.leftRecord !== null)
+  )
+  if (!left) return backedUp
+  const recorded = left.tables.map((table) => [table.name, table] as const)
+  const [newest] = (await repository.names()).slice(-1)
+  const isNewer = newest === undefined || (await repository.manifest(newest)).takenAt < left.recordedAt
+  return new Map(isNewer ? [...backedUp, ...recorded] : [...recorded, ...backedUp])
+}

@@ -1,0 +1,31 @@
+import { ExitCode, RowbackError } from '../errors.ts'
+import { driftInWords, driftJson } from '../model/drift.ts'
+import type { Drift } from './find-drift.ts'
+
+/** So many tables are named. */
+const MOST_NAMED = 3
+
+/**
+ * @param to the version to go back to
+ * @param head the newest version
+ * @throws RowbackError `drift` (exit code 5) where rows of others would be lost: they go only when the user says so
+ */
+export function refuseDrift({ tables, notes }: Drift, to: number, head: number): void {
+  const [first] = tables
+  if (!first) return
+  const drift = tables.map(driftJson)
+  const named = drift.slice(0, MOST_NAMED).map(driftInWords)
+  const all = tables.length > named.length ? [...named, `rows of ${tables.length - named.length} more tables`] : named
+  const see = to === head ? 'rowback status --drift' : `rowback diff ${to} --table ${first.table}`
+  throw new RowbackError({
+    code: 'drift',
+    message: `Others changed ${listed(all)} since version ${to}, which would be lost.`,
+    hint: `To overwrite them, add --yes; they are backed up first. To see them: ${see}`,
+    exit: ExitCode.conflict,
+    details: { drift, notes }
+  })
+}
+
+function listed(parts: readonly string[]): string {
+  return parts.length < 2 ? parts.join() : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`
+}
