@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import type { BlamedCell, BlameOutput } from '../../src/index.ts'
+import { RowbackError } from '../../src/index.ts'
 import { backupPrune } from '../../src/operations/backup/prune.ts'
 import { enable } from '../../src/operations/enable.ts'
 import type { Strategy } from '../support/blame-bench.ts'
@@ -89,6 +90,27 @@ function suite(name: string, make: () => Promise<BlameBench>): void {
       expect(shown(await blame('dogs', '1'))).toEqual({ id: 'baseline', name: 6, age: [2, 7, 4] })
     })
 
+    test('so is one that a revert brought back, and what a revert makes anew is its own', async () => {
+      await load('dogs', [{ id: 1, name: 'Max', age: 4 }])
+      await load('dogs', [
+        { id: 1, name: 'Ace', age: 4 },
+        { id: 2, name: 'Bello', age: 6 },
+        { id: 3, name: 'Luna', age: 1 }
+      ])
+      await load('dogs', [{ id: 1, age: 5 }])
+      await bench.db.revert(2)
+      expect(shown(await blame('dogs', 1))).toEqual({ id: 'baseline', name: [1, 4], age: 3 })
+      expect(shown(await blame('dogs', 2))).toEqual({ id: 'baseline', name: 'baseline', age: ['baseline', 4] })
+      expect((await blame('dogs', 3)).deleted).toMatchObject({ version: 4, description: 'revert of 2' })
+      await bench.db.revert(4)
+      expect(shown(await blame('dogs', 1))).toEqual({ id: 'baseline', name: [2, 5], age: 3 })
+      expect(shown(await blame('dogs', 3))).toEqual({ id: [2, 5], name: [2, 5], age: [2, 5] })
+      await bench.db.revert(1, { onConflict: 'take-old' })
+      expect(shown(await blame('dogs', 1))).toEqual({ id: 'baseline', name: ['baseline', 6], age: ['baseline', 6] })
+      await bench.db.rollback(5)
+      expect(shown(await blame('dogs', 1))).toEqual({ id: 'baseline', name: [2, 7, 5], age: [3, 7] })
+    })
+
     test('of a row that is gone it says so, and by which version', async () => {
       await load('dogs', [{ id: 3, name: 'Luna', age: 1 }])
       await load('dogs', [{ id: 3 }, { id: 1 }], { mode: 'delete' })
@@ -160,7 +182,7 @@ function suite(name: string, make: () => Promise<BlameBench>): void {
         fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 6 }), async (steps) => {
           head = await checkWords(bench, steps, strategy, head)
         }),
-        { numRuns: 3, seed: 20261125, endOnFailure: true }
+        { numRuns: Number(process.env.PROPERTY_RUNS ?? 3), seed: 20261125, endOnFailure: true }
       )
     })
   })
@@ -291,6 +313,7 @@ async function spoilOtherChunks(bench: BlameBench, ...words: string[]): Promise<
 type Step =
   | { kind: 'load'; mode: 'upsert' | 'delete' | 'mirror'; rows: Word[]; mixed: boolean }
   | { kind: 'back'; to: number }
+  | { kind: 'revert'; of: number; onConflict: 'keep-current' | 'take-old' }
 interface Word {
   word: string
   n: number | null
@@ -312,7 +335,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       mixed: fc.boolean()
     })
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('back' as const), to: fc.nat(99) }) }
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('back' as const), to: fc.nat(99) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('revert' as const),
+      of: fc.nat(99),
+      onConflict: fc.constantFrom('keep-current', 'take-old')
+    })
+  }
 )
 
 type Origins = Map<string, { cells: Word; of: Record<keyof Word, unknown[]> }>
@@ -332,6 +363,16 @@ async function checkWords(bench: BlameBench, steps: Step[], strategy: Strategy, 
       version = await bench.load('words', one.mixed ? other : strategy, one.rows.map(given(one.mode)), {
         mode: one.mode
       })
+    } else if (one.kind === 'revert') {
+      const of = numbers[Math.floor((one.of * numbers.length) / 100)] ?? head
+      if (of === base) continue
+      source = models.get(numbers.findLast((number) => number < of) as number)
+      const made = await db.revert(of, { onConflict: one.onConflict }).catch((error: unknown) => {
+        if (error instanceof RowbackError && error.code === 'revert.nothing') return null
+        throw error
+      })
+      if (made === null) continue
+      version = made.version as number
     } else {
       const to = numbers[Math.floor((one.to * numbers.length) / 100)] ?? head
       if (to === head) continue
@@ -358,7 +399,8 @@ function next(last: Origins, rows: Word[], version: unknown, source: Origins | u
       const of = (name: keyof Word) => {
         const before = last.get(id)
         if (before?.cells[name] === cells[name]) return before?.of[name] as unknown[]
-        const brought = source?.get(id)?.of[name]
+        const then = source?.get(id)
+        const brought = then?.cells[name] === cells[name] ? then.of[name] : undefined
         return brought ? [brought[0], version, ...brought.slice(1)] : [version]
       }
       return [id, { cells, of: { word: of('word'), n: of('n'), t: of('t') } }]

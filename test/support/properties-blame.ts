@@ -41,18 +41,20 @@ export async function checkBlames(played: Played): Promise<void> {
 function modelOf(played: Played, spec: TableSpec, key: string[]): Map<number, Blames> {
   const models = new Map<number, Blames>()
   let last: Blames = { rows: new Map(), gone: new Map() }
-  const sources = new Map(
-    played.versions.flatMap(({ number, kind, output }) =>
-      kind === 'rollback' ? [[number, output.targetVersion as number] as const] : []
-    )
-  )
   for (const version of played.numbers) {
-    const target = sources.get(version)
-    const source = target === undefined ? undefined : models.get(target)
-    last = next(last, rowsOf(played.stateOf(version), spec, key), version, source)
+    const source = sourceOf(played, version)
+    last = next(last, rowsOf(played.stateOf(version), spec, key), version, models.get(source ?? -1))
     models.set(version, last)
   }
   return models
+}
+
+/** The version whose values a rollback or a revert brings back. */
+function sourceOf(played: Played, number: number): number | undefined {
+  const version = played.versions.find((one) => one.number === number)
+  const target = version?.output.targetVersion ?? 0
+  if (version?.kind === 'rollback') return target
+  return version?.kind === 'revert' ? played.numbers.findLast((other) => other < target) : undefined
 }
 
 function next(last: Blames, rows: Map<string, Row['cells']>, version: number, source: Blames | undefined): Blames {
@@ -61,7 +63,8 @@ function next(last: Blames, rows: Map<string, Row['cells']>, version: number, so
     const before = last.rows.get(id)
     const origins = Object.entries(cells).map(([name, cell]) => {
       if (before?.cells[name] === cell) return [name, before.origins[name] as Origin] as const
-      const brought = source?.rows.get(id)?.origins[name]
+      const then = source?.rows.get(id)
+      const brought = then?.cells[name] === cell ? then.origins[name] : undefined
       return [name, brought ? { ...brought, via: [version, ...brought.via] } : { version, via: [] }] as const
     })
     made.set(id, { cells, origins: Object.fromEntries(origins) })

@@ -44,7 +44,9 @@ function readTable(db: DatabaseSync, table: string): TableState {
   const info = db.prepare('SELECT * FROM pragma_table_xinfo(?)').all(table)
   const own = info.filter((column) => column.name !== 'version_id').map(({ cid: _position, ...column }) => column)
   const indexes = db
-    .prepare("SELECT name, sql FROM sqlite_schema WHERE type IN ('index', 'trigger') AND tbl_name = ? ORDER BY name")
+    .prepare(
+      "SELECT name, sql FROM sqlite_schema WHERE type IN ('index', 'trigger') AND tbl_name = ? AND name NOT LIKE 'rowback_%' ORDER BY name"
+    )
     .all(table)
   const foreignKeys = db.prepare('SELECT * FROM pragma_foreign_key_list(?)').all(table)
   const columns = own.map((column) => String(column.name))
