@@ -102,7 +102,7 @@ export const blame = operation({
       const states = new RowStates(context.engine, live, repository, { table: table.name, key, cellsIn }, table.shape)
       const found = await new Blamer(states, live, table.name).blame(at)
       if (!found) throw unknownRow(table.name, key, keyCells(context.engine, columns, texts), at)
-      return outputOf(found, live, table.name, key, at)
+      return { ...outputOf(found, live, table.name, key, at), notes: notesOn(found, table) }
     })
   }
 })
@@ -126,7 +126,13 @@ function keyColumns({ name, columns, key }: KnownTable): Column[] {
   })
 }
 
-function outputOf(found: BlamedRow, live: LiveState, table: string, key: string[], at: number): BlameOutput {
+function outputOf(
+  found: BlamedRow,
+  live: LiveState,
+  table: string,
+  key: string[],
+  at: number
+): Omit<BlameOutput, 'notes'> {
   const versions = new Map(live.versions.map((version) => [version.number, version]))
   const brief = (number: number) => briefOf(versions.get(number) as Version)
   const cell = (name: string) => toJson(found.row[found.columns.indexOf(name)] ?? null)
@@ -138,8 +144,7 @@ function outputOf(found: BlamedRow, live: LiveState, table: string, key: string[
     cells: found.columns.map((column, i) => {
       const { origin, via } = found.blames[i] as BlamedRow['blames'][number]
       return { column, value: cell(column), ...originJson(origin, brief), via: via.map(brief) }
-    }),
-    notes: found.gaps.map(gapNote)
+    })
   }
 }
 
@@ -161,6 +166,18 @@ function originJson(origin: Origin, brief: (number: number) => VersionBrief): Or
   if (origin.version === 0) return { origin: 'baseline', ...where, ...NOBODY }
   const { author, description, remarks, tag, startedAt, finishedAt } = brief(origin.version)
   return { origin: 'version', ...where, author, description, remarks, tag, startedAt, finishedAt }
+}
+
+/** Where knowledge ends: states that are gone, and columns that the row as it was found does not have. */
+function notesOn(found: BlamedRow, { name, columns }: KnownTable): string[] {
+  const unknown = columns.filter((column) => !column.generated && !found.columns.includes(column.name))
+  return [
+    ...found.gaps.map(gapNote),
+    ...unknown.map(
+      (column) =>
+        `Nothing is known of the column ${column.name} of ${name}: what was found of the row does not have it.`
+    )
+  ]
 }
 
 function gapNote({ after, upTo, reason }: BlamedRow['gaps'][number]): string {

@@ -149,8 +149,12 @@ export class RowStates {
     const isLive = this.#live.tracked.get(tracked.table) === tracked
     const table = isLive ? this.#liveTable() : undefined
     const shape = table ?? (await shapeFromHistory(this.#engine, tracked))
-    if (!shape || !this.#hasKey(shape.columns.map(({ name }) => name))) return null
-    return { columns: writableColumns(shape).map(({ name }) => name), versions: await this.#lookUp(shape, tracked) }
+    if (!shape) return null
+    const kept = new Set((await this.#engine.historyShape(tracked.history))?.columns.map(({ name }) => name))
+    // A column that others added or renamed since is not in the history.
+    const common = { ...shape, columns: shape.columns.filter(({ name }) => kept.has(name)) }
+    if (!this.#hasKey(common.columns.map(({ name }) => name))) return null
+    return { columns: writableColumns(common).map(({ name }) => name), versions: await this.#lookUp(common, tracked) }
   }
 
   async #readLive(): Promise<RowState> {

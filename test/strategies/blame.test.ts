@@ -256,6 +256,17 @@ function suite(name: string, make: () => Promise<BlameBench>): void {
       expect(shown(await blame('dogs', 7))).toEqual({ id: 'outside 1-2', name: 'outside 1-2', age: 2 })
     })
 
+    test('a column that others added is named, and the others are answered', async () => {
+      await bench.load('dogs', 'incremental', [{ id: 1, name: 'Max' }])
+      await bench.load('dogs', 'incremental', [{ id: 1, age: 4 }])
+      await bench.sql('ALTER TABLE dogs ADD COLUMN tail INTEGER')
+      const found = await blame('dogs', 1)
+      expect(shown(found)).toEqual({ id: 'baseline', name: 1, age: 2 })
+      expect(found.notes).toEqual([
+        'Nothing is known of the column tail of dogs: what was found of the row does not have it.'
+      ])
+    })
+
     test('where backups are gone, it says where knowledge ends', async () => {
       await bench.load('dogs', 'snapshot', [{ id: 1, name: 'Max' }])
       await bench.load('dogs', 'snapshot', [{ id: 1, age: 4 }])
