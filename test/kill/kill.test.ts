@@ -7,17 +7,18 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { RowbackError } from '../../src/errors.ts'
 import { open } from '../../src/rowback.ts'
 
 const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname
 const ROWS = 60_000
 /** Over both strategies and all verbs. */
-const KILLS = Number(process.env.KILLS ?? 36)
+const KILLS = Number(process.env.KILLS ?? 40)
 const AT_ONCE = 2
 
 type Strategy = 'snapshot' | 'incremental'
 /** `enable` switches to the other strategy. */
-type Verb = 'migrate' | 'rollback' | 'enable'
+type Verb = 'migrate' | 'rollback' | 'revert' | 'enable'
 
 /** A database and its repository, as they stand before a command, and what the command makes of the data. */
 interface Ground {
@@ -50,7 +51,8 @@ async function prepare(strategy: Strategy): Promise<Ground[]> {
   const migrated = `${folder}-migrate`
   const toRollBack = await survey(migrated, strategy, 'rollback')
   expect([toRollBack.before === after, toRollBack.after === toMigrate.before], 'there and back').toEqual([true, true])
-  return [{ ...toMigrate, after }, toRollBack, await survey(folder, strategy, 'enable')]
+  const toRevert = await survey(migrated, strategy, 'revert')
+  return [{ ...toMigrate, after }, toRollBack, toRevert, await survey(folder, strategy, 'enable')]
 }
 
 function other(strategy: Strategy): Strategy {
@@ -72,6 +74,7 @@ function writeSources(folder: string): void {
 
 function commandOf({ verb, strategy }: Pick<Ground, 'verb' | 'strategy'>): string[] {
   if (verb === 'enable') return ['enable', other(strategy)]
+  if (verb === 'revert') return ['revert', '1', '--on-conflict', 'keep-current']
   return verb === 'migrate' ? ['migrate', 'second.csv', ...load(strategy)] : ['rollback', '1']
 }
 
@@ -156,7 +159,7 @@ async function inspectRemains(folder: string, ground: Ground, where: string): Pr
     const left = data === ground.before ? 'before' : 'after'
     expect(data === ground.before || data === ground.after, `${where}: the data is one of the two states`).toBe(true)
     expect(status.alteredVersions, where).toEqual([])
-    const versions = ground.verb === 'rollback' ? 2 : 1
+    const versions = ground.verb === 'rollback' || ground.verb === 'revert' ? 2 : 1
     expect(status.head?.version, `${where}: the ledger and the data agree`).toBe(
       left === 'before' ? versions : versions + 1
     )
@@ -176,6 +179,7 @@ async function carryOn(folder: string, ground: Ground, where: string): Promise<v
   })
   try {
     if (ground.verb === 'rollback') await db.rollback(1)
+    else if (ground.verb === 'revert') await db.revert(1, { onConflict: 'keep-current' }).catch(unlessDone)
     else if (ground.verb === 'enable') await db.enable(other(ground.strategy))
     else {
       const { strategy } = ground
@@ -195,6 +199,11 @@ async function carryOn(folder: string, ground: Ground, where: string): Promise<v
   } finally {
     await db.close()
   }
+}
+
+/** A revert that was committed leaves nothing to take back. */
+function unlessDone(error: unknown): void {
+  if (!(error instanceof RowbackError) || error.code !== 'revert.nothing') throw error
 }
 
 /** What SQLite finds wrong with its own file. */
@@ -221,7 +230,7 @@ function leftObjects(folder: string): string[] {
 }
 
 test('whenever it is killed, it leaves the state before or the state after', { timeout: 300_000 }, async () => {
-  expect(grounds).toHaveLength(6)
+  expect(grounds).toHaveLength(8)
   for (const { before, after } of grounds) expect(before === after).toBe(false)
   const outcomes: Outcome[] = []
   const kills = () => outcomes.filter((outcome) => outcome.killed).length
