@@ -12,7 +12,12 @@ const FOLDER = join(ROOT, 'bundle')
  * Writes the command line with all that it is made of into a few files: to find and read some 480 modules takes longer than
  * most commands. The licences of the packages among them go along.
  */
-const bundle = await rolldown({ input: join(ROOT, 'src/cli/main.ts'), platform: 'node', cwd: ROOT })
+const input = {
+  main: join(ROOT, 'src/cli/main.ts'),
+  // Looked for by its name, beside whoever begins it.
+  'object-thread-main': join(ROOT, 'src/store/object-thread-main.ts')
+}
+const bundle = await rolldown({ input, platform: 'node', cwd: ROOT })
 rmSync(FOLDER, { recursive: true, force: true })
 const { output } = await bundle.write({ dir: FOLDER, format: 'esm', chunkFileNames: '[name].js' })
 await bundle.close()

@@ -117,7 +117,7 @@ async function runOperation(
   renderer: Renderer,
   signal: AbortSignal
 ): Promise<ExitCode> {
-  const progress = new Progress(renderer.showsProgress)
+  const progress = await Progress.open(renderer.showsProgress)
   const author = typeof flags.author === 'string' ? flags.author : undefined
   const rowback = await openFor(operation, {
     target: flags.target,

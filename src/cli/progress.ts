@@ -1,4 +1,4 @@
-import { Presets, SingleBar } from 'cli-progress'
+import type { SingleBar } from 'cli-progress'
 import type { OpenOptions } from '../rowback.ts'
 
 type OnProgress = NonNullable<OpenOptions['onProgress']>
@@ -8,18 +8,24 @@ export class Progress {
   readonly #bar: SingleBar | null
   #started = false
 
-  constructor(visible: boolean) {
-    this.#bar = visible
-      ? new SingleBar(
-          {
-            format: ' {bar} {percentage}% | {table} | {rows} rows | {eta_formatted} left',
-            hideCursor: true,
-            clearOnComplete: true,
-            etaBuffer: 50
-          },
-          Presets.shades_classic
-        )
-      : null
+  private constructor(bar: SingleBar | null) {
+    this.#bar = bar
+  }
+
+  static async open(visible: boolean): Promise<Progress> {
+    if (!visible) return new Progress(null)
+    // Loaded when it is shown: every command would wait for it.
+    const { Presets, SingleBar } = await import('cli-progress')
+    const bar = new SingleBar(
+      {
+        format: ' {bar} {percentage}% | {table} | {rows} rows | {eta_formatted} left',
+        hideCursor: true,
+        clearOnComplete: true,
+        etaBuffer: 50
+      },
+      Presets.shades_classic
+    )
+    return new Progress(bar)
   }
 
   update({ table, bytesRead, bytes, rows }: Parameters<OnProgress>[0]): void {

@@ -337,7 +337,10 @@ export interface Engine {
 
   /** Streams rows in the columns of `imageColumns(table)`, in the table's `order`, in batches. */
   readRows(table: Table, range: RowRange): AsyncIterable<Row[]>
-  /** The same rows as the lines that backups hold, which an engine may write without decoding the rows. */
+  /**
+   * The same rows as the lines that backups hold, which an engine may write without decoding the rows. What comes is good
+   * until the next is asked for.
+   */
   readLines(table: Table, range: RowRange): AsyncIterable<Lines>
   /**
    * Finds live rows by the cells of a unique key, as the table compares them, and keeps them as they are until the
@@ -370,7 +373,8 @@ export interface Engine {
   ): Promise<void>
   /**
    * Makes a table by its own statement, to be filled.
-   * @returns makes what was left out because it costs less on a full table, to be called outside a transaction
+   * @returns makes what was left out because it costs less on a full table, to be called outside a transaction; rows may
+   *   be read meanwhile
    * @throws RowbackError `restore.mismatch`, from what is returned, when the table did not become what it was to be
    */
   makeToFill(name: string, statement: string): Promise<() => Promise<void>>

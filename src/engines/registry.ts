@@ -1,15 +1,20 @@
 import { usageError } from '../errors.ts'
 import type { Engine } from './engine.ts'
-import { SqliteEngine } from './sqlite/sqlite-engine.ts'
 
 /** Opens a database by the scheme of its target URL. */
 const ENGINES: Record<string, (target: string) => Promise<Engine>> = {
-  sqlite: async (target) => new SqliteEngine(target.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, '')),
+  sqlite: openSqlite,
   mysql: openMysql,
   mariadb: openMysql
 }
 
-/** Loaded when it is asked for: commands on SQLite would wait for its driver. */
+// Loaded when they are asked for: each would wait for the other's driver.
+
+async function openSqlite(target: string): Promise<Engine> {
+  const { SqliteEngine } = await import('./sqlite/sqlite-engine.ts')
+  return new SqliteEngine(target.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, ''))
+}
+
 async function openMysql(target: string): Promise<Engine> {
   const { MysqlEngine } = await import('./mysql/mysql-engine.ts')
   return MysqlEngine.open(target)

@@ -2,9 +2,7 @@ import type { Readable } from 'node:stream'
 import { beginning } from './beginning.ts'
 import { splitCompression } from './compression.ts'
 import { type Content, examine } from './content.ts'
-import { openCsv } from './csv.ts'
 import { openInput } from './input.ts'
-import { openJson, openNdjson } from './json.ts'
 import type { Source, SourceOptions } from './source.ts'
 
 export interface OpenContext {
@@ -58,8 +56,10 @@ export async function openSource(
 async function openContent(content: Content, options: SourceOptions): Promise<Omit<Source, 'close'>> {
   const start = await beginning(content)
   const kind = kindByName(content.name) ?? kindByStart(start)
-  if (kind === 'json') return openJson(content, start)
-  if (kind === 'ndjson') return openNdjson(content)
+  // Loaded when it is asked for: commands without a source would wait for what reads them.
+  if (kind === 'json') return (await import('./json.ts')).openJson(content, start)
+  if (kind === 'ndjson') return (await import('./json.ts')).openNdjson(content)
+  const { openCsv } = await import('./csv.ts')
   return openCsv(content, start, options, kind === 'tsv' ? '\t' : undefined)
 }
 

@@ -6,7 +6,6 @@ const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
 /** Output comes in pieces of this size: room for a chunk and the line over it, so that there is one piece to handle. */
 const UNPACKED = { chunkSize: (1 << 20) + (1 << 16) }
-const PACKED = { chunkSize: 1 << 19 }
 /** Rows become as small as at level 3, in two thirds of the time. */
 const LEVEL = 1
 /** A base must be small enough for `zstd -D` (32 MiB) and to be held in memory beside the chunk. */
@@ -42,7 +41,12 @@ export const HEADER_LENGTH = 8 + TEXT_LENGTH
 
 /** Bytes packed alone. */
 export function packWhole(bytes: Buffer): Promise<Buffer> {
-  return compress(bytes, { ...PACKED, params: { [constants.ZSTD_c_compressionLevel]: LEVEL } })
+  return compress(bytes, { ...roomFor(bytes), params: { [constants.ZSTD_c_compressionLevel]: LEVEL } })
+}
+
+/** Room for what hardly packs at all: zstd then works in one go, without buffers of its own. */
+function roomFor(bytes: Buffer): { chunkSize: number } {
+  return { chunkSize: bytes.length + (bytes.length >> 7) + 1024 }
 }
 
 /** @throws when the bytes are not one that {@link packWhole} gave */
@@ -69,7 +73,7 @@ export async function packDelta(bytes: Buffer, base: Buffer, header: DeltaHeader
     [constants.ZSTD_c_hashLog]: Math.max(16, Math.round(Math.log2(base.length)) - 2),
     [constants.ZSTD_c_minMatch]: 7
   }
-  const data = await compress(bytes, { ...PACKED, params, dictionary: base })
+  const data = await compress(bytes, { ...roomFor(bytes), params, dictionary: base })
   const delta = Buffer.concat([headerFrame(header), data])
   // Rows hardly ever pack to a hundredth, so that packing them alone needs no trying then.
   if (delta.length < bytes.length / 100) return delta

@@ -1,14 +1,18 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { withoutCommonLines } from '../model/line-difference.ts'
+import { SpentBuffers } from '../model/spent-buffers.ts'
 import type { Answer, Question } from './object-thread.ts'
 import { errorSaid } from './object-thread.ts'
 import { ObjectStore } from './objects.ts'
 
-const store = new ObjectStore(workerData as string)
+const spent = new SpentBuffers()
+const { root, proven } = workerData as { root: string; proven: string[] }
+const store = new ObjectStore(root)
+for (const object of proven) store.trust(object)
 const port = parentPort!
 
 port.on('message', async (question: Question) => {
-  port.postMessage(await answerTo(question))
+  port.postMessage(await answerTo(question), question.ask === 'put' ? [question.bytes.buffer] : [])
 })
 
 async function answerTo(question: Question): Promise<Answer> {
@@ -26,10 +30,19 @@ async function work(question: Question): Promise<unknown> {
       const { buffer, byteOffset, byteLength } = question.bytes
       const bytes = Buffer.from(buffer, byteOffset, byteLength)
       const object = ObjectStore.hash(bytes)
-      return { object, added: await store.put(object, bytes, question.base) }
+      const added = await store.put(object, bytes, question.base)
+      spent.add(bytes.length)
+      return { object, added, spent: buffer }
     }
-    case 'difference':
-      return withoutCommonLines(await store.join(question.before), await store.join(question.after))
+    case 'prove':
+      spent.add((await store.get(question.object)).length)
+      return
+    case 'difference': {
+      const before = await store.join(question.before)
+      const after = await store.join(question.after)
+      spent.add(before.length + after.length)
+      return withoutCommonLines(before, after)
+    }
     case 'sync':
       return store.sync()
   }

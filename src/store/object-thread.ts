@@ -6,7 +6,8 @@ import { DamagedFile } from './objects.ts'
 
 /** What is asked of the thread; each answer bears the number of its question. */
 export type Question = { id: number } & (
-  | { ask: 'put'; bytes: Uint8Array; base: string | null }
+  | { ask: 'put'; bytes: Uint8Array<ArrayBuffer>; base: string | null }
+  | { ask: 'prove'; object: string }
   | { ask: 'difference'; before: readonly string[]; after: readonly string[] }
   | { ask: 'sync' }
 )
@@ -40,13 +41,16 @@ interface Waiting {
 export class ObjectThread {
   readonly #worker: Worker
   readonly #waiting = new Map<number, Waiting>()
+  /** They cost more to make anew than to send back. */
+  readonly #spare: ArrayBuffer[] = []
   #asked = 0
   #isClosing = false
   /** Why nothing more can be asked. */
   #failure: unknown = null
 
-  constructor(root: string) {
-    this.#worker = new Worker(MAIN, { workerData: root })
+  /** @param proven objects that this process has read whole and found right */
+  constructor(root: string, proven: Iterable<string>) {
+    this.#worker = new Worker(MAIN, { workerData: { root, proven: [...proven] } })
     this.#worker.unref()
     this.#worker.on('message', (answer: Answer) => this.#take(answer))
     this.#worker.on('error', (error) => this.#fail(error))
@@ -55,11 +59,24 @@ export class ObjectThread {
 
   /**
    * Stores bytes under their hash, see `ObjectStore.put`.
-   * @param bytes gone to the thread with this call
+   * @param bytes in a buffer that goes to the thread with this call
    */
-  put(bytes: Buffer<ArrayBuffer>, base: string | null): Promise<StoredObject> {
-    const isAlone = bytes.byteLength === bytes.buffer.byteLength
-    return this.#ask({ ask: 'put', bytes, base }, isAlone ? [bytes.buffer] : [])
+  async put(bytes: Buffer<ArrayBuffer>, base: string | null): Promise<StoredObject> {
+    const question = { ask: 'put', bytes, base } as const
+    const { spent, ...stored } = await this.#ask<StoredObject & { spent: ArrayBuffer }>(question, [bytes.buffer])
+    this.#spare.push(spent)
+    return stored
+  }
+
+  /** A buffer that something was put in before; undefined where none is large enough. */
+  spareBuffer(bytes: number): Buffer<ArrayBuffer> | undefined {
+    const spare = this.#spare.pop()
+    return spare && spare.byteLength >= bytes ? Buffer.from(spare) : undefined
+  }
+
+  /** Reads an object whole and proves it by its hash, see `ObjectStore.get`. */
+  prove(object: string): Promise<void> {
+    return this.#ask({ ask: 'prove', object })
   }
 
   /** The lines of some objects that others do not have, see `withoutCommonLines`. */

@@ -20,7 +20,7 @@ import {
 } from './delta.ts'
 
 /** Uncompressed bytes kept for the next reader: neighbours of a chain, and the same chunk of two backups. */
-const CACHE_BYTES = 8 << 20
+const CACHE_BYTES = 12 << 20
 
 /** An object's file, and what gives its bytes. */
 interface Packed {
@@ -203,6 +203,11 @@ export class ObjectStore {
   /** Takes another's word that it has read an object whole and found it right. */
   trust(hash: string): void {
     this.#proven.add(hash)
+  }
+
+  /** The objects that were read whole and found right. */
+  proven(): Iterable<string> {
+    return this.#proven
   }
 
   /** Makes all objects put so far durable; to be called before a manifest names them. */

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { ExitCode, RowbackError, usageError } from '../errors.ts'
+import { ahead } from '../model/ahead.ts'
 import type { LinePair } from '../model/line-difference.ts'
 import { withoutCommonLines } from '../model/line-difference.ts'
 import { linesOf } from '../model/value.ts'
@@ -22,6 +23,10 @@ const FORMAT = 1
 const FORMAT_FILE = 'format.json'
 /** Bytes of an object that is not stored in passing: beginning the thread takes about as long as storing this one. */
 const WORTH_A_THREAD = 1 << 19
+/** Bytes that are read on the thread, which has so little else in memory that what was read is soon freed. */
+const WORTH_READING_ASIDE = 8 << 20
+/** How long the thread waits for the next work. */
+const SOON_MS = 1000
 /** How long to wait for others where nobody says, in milliseconds. */
 const PATIENCE_MS = 5000
 const formatSchema = z.object({ format: z.int(), hash: z.string(), repository: z.string(), database: z.string() })
@@ -36,6 +41,9 @@ export class Repository {
   #lock: RepositoryLock | null = null
   /** Begun with the first large object. */
   #thread: ObjectThread | null = null
+  #ending: NodeJS.Timeout | undefined
+  /** The thread has put what it has not made durable. */
+  #hasUnsynced = false
 
   private constructor(root: string) {
     this.root = root
@@ -97,10 +105,27 @@ export class Repository {
 
   /** Gives the repository's lock back. */
   close(): void {
-    this.#thread?.close()
-    this.#thread = null
+    this.#endThread()
     this.#lock?.release()
     this.#lock = null
+  }
+
+  #onThread(): ObjectThread {
+    clearTimeout(this.#ending)
+    this.#thread ??= new ObjectThread(this.root, this.#objects.proven())
+    return this.#thread
+  }
+
+  /** Ends the thread unless it is soon asked again: what it holds is freed with it. */
+  #letThreadGo(): void {
+    clearTimeout(this.#ending)
+    if (!this.#hasUnsynced) this.#ending = setTimeout(() => this.#endThread(), SOON_MS).unref()
+  }
+
+  #endThread(): void {
+    clearTimeout(this.#ending)
+    this.#thread?.close()
+    this.#thread = null
   }
 
   /** @throws RowbackError `repository.other_database` when the folder is a repository, for a database that has none yet */
@@ -139,9 +164,14 @@ export class Repository {
     return ObjectStore.hashAside(bytes)
   }
 
+  /** A buffer for rows that are to be stored, one that was stored before where there is such. @param bytes how large at least */
+  roomForRows(bytes: number): Buffer<ArrayBuffer> {
+    return this.#thread?.spareBuffer(bytes) ?? Buffer.allocUnsafeSlow(bytes)
+  }
+
   /**
    * Stores rows as one object, unless it is there already.
-   * @param bytes whole lines, each with its line feed; not to be used after this call
+   * @param bytes whole lines, each with its line feed, in a buffer that is not to be used after this call
    * @param base an object that probably holds much the same rows, as the chunk of the newest backup for this range does
    * @throws RowbackError `backup.damaged` when an object of this name is there and is not right
    */
@@ -150,8 +180,8 @@ export class Repository {
       const object = ObjectStore.hash(bytes)
       return { object, added: await this.#objects.put(object, bytes, base) }
     }
-    this.#thread ??= new ObjectThread(this.root)
-    const stored = await this.#thread.put(bytes, base)
+    this.#hasUnsynced = true
+    const stored = await this.#onThread().put(bytes, base)
     this.#objects.trust(stored.object)
     return stored
   }
@@ -172,13 +202,22 @@ export class Repository {
     return this.#objects.get(object)
   }
 
+  /** The rows of objects one after the other. @throws RowbackError `backup.damaged` */
+  joined(objects: readonly string[]): Promise<Buffer> {
+    return this.#objects.join(objects)
+  }
+
   /**
    * The lines that are only in some objects or only in others, see `withoutCommonLines`.
    * @throws RowbackError `backup.damaged`
    */
   async difference(before: readonly string[], after: readonly string[]): Promise<LinePair> {
-    if (this.#thread) return this.#thread.difference(before, after)
-    return withoutCommonLines(await this.#objects.join(before), await this.#objects.join(after))
+    if (this.#thread === null) return withoutCommonLines(await this.joined(before), await this.joined(after))
+    try {
+      return await this.#onThread().difference(before, after)
+    } finally {
+      this.#letThreadGo()
+    }
   }
 
   /** The file of an object. */
@@ -207,6 +246,8 @@ export class Repository {
    */
   async putManifest(manifest: Omit<Manifest, 'sequence' | 'format'>): Promise<string> {
     await Promise.all([this.#objects.sync(), this.#thread?.sync()])
+    this.#hasUnsynced = false
+    this.#letThreadGo()
     // Another backup may end at the same time: a number is given, and its manifest written, by one at a time.
     const numbering = await RepositoryLock.take(this.root, 'numbering', PATIENCE_MS)
     try {
@@ -310,7 +351,16 @@ export class Repository {
    * @throws RowbackError `backup.damaged`
    */
   async prove(tables: readonly TableManifest[]): Promise<void> {
-    for (const table of tables) for (const chunk of table.chunks) await this.#objects.get(chunk.object)
+    const objects = tables.flatMap((table) => table.chunks.map((chunk) => chunk.object))
+    const bytes = tables.reduce((sum, table) => sum + table.chunks.reduce((part, chunk) => part + chunk.bytes, 0), 0)
+    if (bytes < WORTH_READING_ASIDE) {
+      for await (const _ of ahead(objects, (object) => this.#objects.get(object)));
+      return
+    }
+    const thread = this.#onThread()
+    for await (const _ of ahead(objects, (object) => thread.prove(object)));
+    for (const object of objects) this.#objects.trust(object)
+    this.#letThreadGo()
   }
 
   /**

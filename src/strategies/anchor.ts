@@ -1,13 +1,16 @@
-import type { Engine } from '../engines/engine.ts'
+import type { Engine, Lines, RowRange } from '../engines/engine.ts'
+import { WHOLE_TABLE } from '../engines/engine.ts'
 import { RowbackError } from '../errors.ts'
 import type { Table } from '../model/table.ts'
 import { imageColumns, sameList } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
 import { decodeRow } from '../model/value.ts'
 import type { BackupScope, Version } from '../model/version.ts'
+import { widened } from '../model/widened.ts'
 import type { ChunkReference, TableManifest } from '../store/manifest.ts'
 import { boundFromJson, boundToJson, columnsToJson } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
+import { readRanges } from './range-reader.ts'
 import { latestTables } from './read-left.ts'
 
 /** Rows of one chunk, uncompressed: small enough that a local change costs little, large enough to compress well. */
@@ -15,6 +18,8 @@ const TARGET_BYTES = 1 << 20
 /** Neighbours smaller than this are joined, so that deletions do not leave a litter of tiny chunks. */
 const SMALL_BYTES = TARGET_BYTES / 8
 const IN_FLIGHT = 4
+/** Bytes set aside for the rows of the first chunk; there may be more. */
+const ROOM = 1 << 16
 
 /**
  * Backs up tables in full, and the definitions of views and the like, inside the transaction that will change them. Chunk
@@ -75,14 +80,21 @@ export async function backUpTable(
   const columns = imageColumns(table)
   const writer = new ChunkWriter(repository, signal)
   const ranges = knownRanges(table, columns, parent)
-  for (const [i, { from, chunk }] of ranges.entries()) {
-    const to = ranges[i + 1]?.from ?? null
-    await writer.beginRange(from, chunk, i === ranges.length - 1)
-    await writeRange(engine, table, columns, { from, to }, writer)
+  let begun = 0
+  const beginUpTo = async (last: number) => {
+    for (; begun <= last; begun++) {
+      const { from, chunk } = ranges[begun] as KnownRange
+      await writer.beginRange(from, chunk, begun === ranges.length - 1)
+    }
   }
-  const chunks = await writer.end()
+  const orderAt = (table.order ?? []).map((name) => columns.indexOf(name))
+  for await (const lines of readRanges(engine, table, ranges)) {
+    await beginUpTo(lines.range)
+    await writeLines(lines, orderAt, writer)
+  }
+  await beginUpTo(ranges.length - 1)
+  const [chunks, counted] = await Promise.all([writer.end(), engine.countRows(table.name)])
   const rows = chunks.reduce((sum, chunk) => sum + chunk.rows, 0)
-  const counted = await engine.countRows(table.name)
   if (rows !== counted) {
     throw new RowbackError({
       code: 'backup.incomplete',
@@ -96,36 +108,27 @@ export async function backUpTable(
   return { manifest, added: writer.added }
 }
 
-async function writeRange(
-  engine: Engine,
-  table: Table,
-  columns: string[],
-  range: { from: Row | null; to: Row | null },
-  writer: ChunkWriter
-): Promise<void> {
-  const orderAt = (table.order ?? []).map((name) => columns.indexOf(name))
-  for await (const { bytes, ends } of engine.readLines(table, range)) {
-    let handed = 0
-    let rows = 0
-    let begin = 0
-    for (const end of ends) {
-      if (writer.isFullWith(begin - handed)) {
-        writer.add(bytes.subarray(handed, begin), rows)
-        const row = decodeRow(bytes.toString('utf8', begin, end - 1))
-        await writer.cut(orderAt.map((at) => row[at] ?? null))
-        handed = begin
-        rows = 0
-      }
-      rows++
-      begin = end
+/** Hands lines to the writer, and cuts where a chunk is full. */
+async function writeLines({ bytes, ends }: Lines, orderAt: readonly number[], writer: ChunkWriter): Promise<void> {
+  let handed = 0
+  let rows = 0
+  let begin = 0
+  for (const end of ends) {
+    if (writer.isFullWith(begin - handed)) {
+      writer.add(bytes.subarray(handed, begin), rows)
+      const row = decodeRow(bytes.toString('utf8', begin, end - 1))
+      await writer.cut(orderAt.map((at) => row[at] ?? null))
+      handed = begin
+      rows = 0
     }
-    writer.add(bytes.subarray(handed), rows)
+    rows++
+    begin = end
   }
+  writer.add(bytes.subarray(handed), rows)
 }
 
-/** A range of a table's rows, from a key up to the next range's, and the chunk that the newest backup has for it. */
-interface KnownRange {
-  from: Row | null
+/** A range of a table's rows, and the chunk that the newest backup has for it. */
+interface KnownRange extends RowRange {
   chunk: ChunkReference | null
 }
 
@@ -136,8 +139,9 @@ function knownRanges(table: Table, columns: string[], before: TableManifest | un
     sameList(before.columns, columns) &&
     sameList(before.order ?? [], table.order ?? []) &&
     before.chunks.length > 0
-  if (!same) return [{ from: null, chunk: null }]
-  return before.chunks.map((chunk) => ({ from: boundFromJson(chunk.from), chunk }))
+  if (!same) return [{ ...WHOLE_TABLE, chunk: null }]
+  const bounds = before.chunks.map((chunk) => boundFromJson(chunk.from))
+  return before.chunks.map((chunk, i) => ({ from: bounds[i] ?? null, to: bounds[i + 1] ?? null, chunk }))
 }
 
 /** Gathers rows, as lines, into chunks that follow each other without gap: each begins where the one before ends. */
@@ -148,7 +152,7 @@ class ChunkWriter {
   readonly #signal: AbortSignal | undefined
   readonly #chunks: Promise<ChunkReference>[] = []
   #from: Row | null = null
-  #lines: Buffer[] = []
+  #lines: Buffer<ArrayBuffer>
   #length = 0
   #rows = 0
   #limit = TARGET_BYTES
@@ -159,6 +163,7 @@ class ChunkWriter {
   constructor(repository: Repository, signal: AbortSignal | undefined) {
     this.#repository = repository
     this.#signal = signal
+    this.#lines = repository.roomForRows(ROOM)
   }
 
   /** @param more bytes of lines that are about to be added */
@@ -179,10 +184,10 @@ class ChunkWriter {
     this.#limit = isLast ? TARGET_BYTES : 2 * TARGET_BYTES
   }
 
-  /** @param lines whole lines, which must not change any more */
+  /** @param lines whole lines */
   add(lines: Buffer, rows: number): void {
-    this.#lines.push(lines)
-    this.#length += lines.length
+    this.#lines = widened(this.#lines, this.#length, this.#length + lines.length)
+    this.#length += lines.copy(this.#lines, this.#length)
     this.#rows += rows
   }
 
@@ -197,8 +202,9 @@ class ChunkWriter {
   }
 
   #store(): void {
-    const stored = this.#put(Buffer.concat(this.#lines), this.#rows, this.#from, this.#parent?.object ?? null)
-    this.#lines = []
+    const lines = this.#lines.subarray(0, this.#length)
+    const stored = this.#put(lines, this.#rows, this.#from, this.#parent?.object ?? null)
+    this.#lines = this.#repository.roomForRows(this.#length)
     this.#length = 0
     this.#rows = 0
     // Whoever awaits it hears of a failure; until then it must not end the process.

@@ -1,4 +1,5 @@
 import type { PastTable } from '../engines/engine.ts'
+import { ahead } from '../model/ahead.ts'
 import type { SchemaObjects } from '../model/schema-object.ts'
 import type { Row } from '../model/value.ts'
 import { decodeLines } from '../model/value.ts'
@@ -58,8 +59,8 @@ export function storedTable(repository: Repository, stored: TableManifest): Stat
   return { name, columns: columnsFromJson(stored.definition), key, ddl, written, rows, lines, tracked: null }
 }
 
-async function* chunkBytes(repository: Repository, stored: TableManifest): AsyncIterable<Buffer> {
-  for (const chunk of stored.chunks) yield repository.bytes(chunk.object)
+function chunkBytes(repository: Repository, stored: TableManifest): AsyncIterable<Buffer> {
+  return ahead(stored.chunks, (chunk) => repository.bytes(chunk.object))
 }
 
 async function* readChunks(repository: Repository, stored: TableManifest): AsyncIterable<Row[]> {

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Engine } from '../engines/engine.ts'
 import { WHOLE_TABLE } from '../engines/engine.ts'
 import { ExitCode, RowbackError, usageError } from '../errors.ts'
@@ -16,6 +17,8 @@ import { restoreSchemaObjects } from './schema-objects.ts'
 
 const TRANSACTION = { wait: 5000, foreignKeys: false }
 const NAMED_VIOLATIONS = 3
+/** So long at least indexes are being made before rows are read back. */
+const HEAD_START_MS = 30
 
 export interface RestoreRequest {
   reader: ReadableState
@@ -129,8 +132,7 @@ class Restoration {
         await this.#makeTables()
         await this.#fillTables()
       })
-      for (const finish of this.#later) await finish()
-      await this.#prove()
+      await this.#proveWhileFinishing()
       await this.#makeWhatFollows()
       return this.#restored()
     } catch (error) {
@@ -215,6 +217,20 @@ class Restoration {
     for (const statement of state.ddl.slice(1)) {
       if (!triggers.includes(statement)) await this.#target.run(statement)
     }
+  }
+
+  /** Making indexes takes the database as long as reading the rows. Both have ended when this throws. */
+  async #proveWhileFinishing(): Promise<void> {
+    const finished = this.#finish()
+    // An index lets readers in once it is begun, but would wait for one who is there already.
+    await Promise.race([finished.catch(() => {}), setTimeout(HEAD_START_MS)])
+    for (const ended of await Promise.allSettled([finished, this.#prove()])) {
+      if (ended.status === 'rejected') throw ended.reason
+    }
+  }
+
+  async #finish(): Promise<void> {
+    for (const finish of this.#later) await finish()
   }
 
   /** Reads back what was written and compares it with what was to be written. @throws RowbackError `restore.mismatch` */

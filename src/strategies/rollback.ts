@@ -11,6 +11,7 @@ import type { Drift } from './find-drift.ts'
 import { DriftFinder, leftByHead } from './find-drift.ts'
 import { shapeFromHistory } from './history-shape.ts'
 import { headOf } from './lifetimes.ts'
+import { readsBackAs } from './read-back.ts'
 import type { StoredState } from './recovery.ts'
 import { storedState } from './recovery.ts'
 import { References } from './references.ts'
@@ -21,7 +22,7 @@ import type { OtherNames, Revive } from './route-schema.ts'
 import { prepareSchema, remake, remakeRevived, takeAway, trackingOf } from './route-schema.ts'
 import type { Run } from './run.ts'
 import type { LiveState } from './session.ts'
-import { differingRanges, diffImages, joinMovedRows, liveImage, liveName, noImage, storedImage } from './table-image.ts'
+import { differingRanges, diffImages, joinMovedRows, liveImage, noImage, storedImage } from './table-image.ts'
 import type { Touched } from './touched.ts'
 
 export interface RollbackOptions {
@@ -298,20 +299,10 @@ class RouteExecutor {
 
   /** @throws RowbackError `restore.mismatch` when the rows that were written do not read back as the backup has them */
   async #proveRestored(table: Table, stored: TableManifest, ranges: ReturnType<typeof differingRanges>): Promise<void> {
-    const live = liveImage(this.#run.engine, table)
+    const { engine } = this.#run
     const wanted = storedImage(this.#repository as Repository, stored)
-    let same = (await this.#run.engine.countRows(table.name)) === stored.rows
-    for (const { from, to } of ranges) {
-      if (!same) break
-      const name = wanted.nameOf(from, to)
-      if (name !== null && isOneObject(name)) {
-        same = (await liveName(this.#run.engine, table, from, to)) === name
-        continue
-      }
-      const [is, shouldBe] = await Promise.all([live.lines(from, to), wanted.lines(from, to)])
-      same = is.length === shouldBe.length && is.every((line, i) => line === shouldBe[i])
-    }
-    if (same) return
+    const isWhole = (await engine.countRows(table.name)) === stored.rows
+    if (isWhole && (await readsBackAs(engine, table, wanted, ranges))) return
     throw new RowbackError({
       code: 'restore.mismatch',
       message: `${table.name} did not read back as the backup has it.`,
@@ -323,11 +314,6 @@ class RouteExecutor {
   #made(name: string): Table {
     return this.#run.table(name) as Table
   }
-}
-
-/** The name of a range of several chunks is a list. */
-function isOneObject(name: string): boolean {
-  return name !== '' && !name.includes(',')
 }
 
 function report(table: string, counts: WriteCounts): TableReport {

@@ -134,9 +134,9 @@ export class StateReader implements ReadableState {
   }
 }
 
-/** What the lines of batches are made of. */
+/** What the lines of batches are made of, to be kept. */
 async function* bytesOf(batches: AsyncIterable<Lines>): AsyncIterable<Buffer> {
-  for await (const { bytes } of batches) yield bytes
+  for await (const { bytes } of batches) yield Buffer.from(bytes)
 }
 
 /** Whether the rows of a place come with a hidden order column. */

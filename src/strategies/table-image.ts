@@ -1,5 +1,6 @@
 import type { Engine, RowRange, Tracking } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
+import { AT_ONCE, ahead } from '../model/ahead.ts'
 import type { RowChange } from '../model/change.ts'
 import type { Collations } from '../model/key.ts'
 import { RowKey } from '../model/key.ts'
@@ -9,7 +10,7 @@ import type { Row } from '../model/value.ts'
 import { decodeRow, encodeRow, linesOf } from '../model/value.ts'
 import type { TableManifest } from '../store/manifest.ts'
 import { boundFromJson } from '../store/manifest.ts'
-import { Repository } from '../store/repository.ts'
+import type { Repository } from '../store/repository.ts'
 
 /** A key at which a table's rows can be cut, as text; the first cut is `null`, the beginning. */
 export type Cut = string | null
@@ -28,13 +29,16 @@ export interface TableImage {
   lines(from: Cut, to: Cut): Promise<string[]>
 }
 
+/** An image that stands in a repository. */
+export type StoredImage = TableImage & { stored: Stored }
+
 interface Stored {
   repository: Repository
   objects(from: Cut, to: Cut): string[]
 }
 
 /** A table in a full backup. */
-export function storedImage(repository: Repository, table: TableManifest): TableImage {
+export function storedImage(repository: Repository, table: TableManifest): StoredImage {
   const key = new RowKey(table.columns, table.order ?? [], table.collations)
   const [only] = table.chunks
   if (only && table.rows === 0) {
@@ -69,7 +73,7 @@ export function liveImage(engine: Engine, table: Table): TableImage {
     stored: null,
     async lines(from, to) {
       const lines: string[] = []
-      for await (const { bytes } of engine.readLines(table, rangeOf(from, to))) {
+      for await (const { bytes } of engine.readLines(table, rangeOf({ from, to }))) {
         for (const line of linesOf(bytes)) lines.push(line)
       }
       return lines
@@ -77,14 +81,8 @@ export function liveImage(engine: Engine, table: Table): TableImage {
   }
 }
 
-/** The name that a range of live rows has as one object of a backup. */
-export async function liveName(engine: Engine, table: Table, from: Cut, to: Cut): Promise<string> {
-  const pieces: Buffer[] = []
-  for await (const { bytes } of engine.readLines(table, rangeOf(from, to))) pieces.push(bytes)
-  return Repository.nameOf(Buffer.concat(pieces))
-}
-
-function rangeOf(from: Cut, to: Cut): RowRange {
+/** The range between two cuts, as an engine takes it. */
+export function rangeOf({ from, to }: CutRange): RowRange {
   return { from: from === null ? null : decodeRow(from), to: to === null ? null : decodeRow(to) }
 }
 
@@ -126,7 +124,7 @@ async function collectLines(batches: AsyncIterable<Row[]>): Promise<string[]> {
 }
 
 /** A range of rows that two images do not have in common, as far as their names tell. */
-interface CutRange {
+export interface CutRange {
   from: Cut
   to: Cut
 }
@@ -136,10 +134,11 @@ interface CutRange {
  * @throws RowbackError `schema.changed` when the columns are not the same
  */
 export async function* diffImages(table: string, before: TableImage, after: TableImage): AsyncIterable<RowChange> {
-  for (const range of differingRanges(table, before, after)) {
-    const lines = await differingLines(before, after, range)
-    yield* diffLines(lines.before, lines.after, after.key)
-  }
+  const read = (range: CutRange) => differingLines(before, after, range)
+  const ranges = differingRanges(table, before, after)
+  // A database answers one question at a time.
+  const atOnce = before.stored && after.stored ? AT_ONCE : 1
+  for await (const lines of ahead(ranges, read, atOnce)) yield* diffLines(lines.before, lines.after, after.key)
 }
 
 /** The lines of a range, of which those are left out that both have, where that can be told without decoding them. */

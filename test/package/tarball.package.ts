@@ -43,6 +43,20 @@ test('the installed command migrates, lists and rolls back', () => {
   expect(JSON.parse(rowback('status', '--json').stdout).tables).toEqual([])
 })
 
+/** Larger than what is stored in passing. */
+function writeMany(name: string): void {
+  const rows = Array.from({ length: 20_000 }, (_, id) => `${id},a name that is somewhat longer than Rex ${id}\n`)
+  writeFileSync(join(folder, name), `id,name\n${rows.join('')}`)
+}
+
+test('the installed command backs up large tables, which a thread of its own does', () => {
+  writeMany('cats.csv')
+  expect(rowback('migrate', 'cats.csv', '-m', 'cats', '--json')).toMatchObject({ status: 0 })
+  const backup = rowback('backup', 'create', '--json')
+  expect(JSON.parse(backup.stdout)).toMatchObject({ rows: 20_000 })
+  expect(rowback('backup', 'verify')).toMatchObject({ status: 0 })
+})
+
 test('the licences of what the command contains go along', () => {
   const licences = readFileSync(join(folder, 'node_modules/rowback/bundle/LICENSES.txt'), 'utf8')
   for (const name of ['commander', 'mysql2', 'zod']) expect(licences).toMatch(new RegExp(`^${name} \\d`, 'm'))
@@ -53,7 +67,7 @@ test('the installed package is a library with types', () => {
   const code =
     "import { open } from 'rowback'; const db = await open({ target: 'sqlite:rowback.db' }); console.log((await db.log()).length); await db.close()"
   const result = spawnSync(process.execPath, ['--input-type=module', '-e', code], { cwd: folder, encoding: 'utf8' })
-  expect(result).toMatchObject({ status: 0, stdout: '3\n' })
+  expect(result).toMatchObject({ status: 0, stdout: '4\n' })
   expect(existsSync(join(folder, 'node_modules/rowback/dist/index.d.ts'))).toBe(true)
 })
 

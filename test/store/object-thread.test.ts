@@ -12,7 +12,7 @@ let thread: ObjectThread
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'rowback-thread-'))
-  thread = new ObjectThread(root)
+  thread = new ObjectThread(root, [])
 })
 
 afterEach(async () => {
@@ -20,8 +20,11 @@ afterEach(async () => {
   await rm(root, { recursive: true })
 })
 
-const lines = (changed: string) => Array.from({ length: 20_000 }, (_, id) => `[${id},"${id % 99 ? id : changed}"]\n`)
-const bytesOf = (changed: string) => Buffer.from(lines(changed).join(''))
+/** Of which the hundredth line always differs. */
+function bytesOf(changed: string): Buffer<ArrayBuffer> {
+  const lines = Array.from({ length: 20_000 }, (_, id) => `[${id},"${id % 99 ? id : changed}"]\n`)
+  return Buffer.from(lines.join(''))
+}
 
 describe('an object store on another thread', () => {
   test('stores what it is given, once', async () => {
@@ -35,21 +38,25 @@ describe('an object store on another thread', () => {
     expect(await readdir(join(root, 'tmp'))).toEqual([])
   })
 
-  test('stores and finds what differs', async () => {
-    const [a, b] = [await thread.put(bytesOf('a'), null), await thread.put(bytesOf('b'), null)]
-    const delta = await thread.put(bytesOf('c'), b.object)
-    expect(delta.added).toBeLessThan(b.added / 3)
-    const { before, after } = await thread.difference([a.object], [delta.object])
-    expect(before.toString()).toBe(
-      lines('a')
-        .filter((_, id) => id % 99 === 0)
-        .join('')
-    )
-    expect(after.toString()).toBe(
-      lines('c')
-        .filter((_, id) => id % 99 === 0)
-        .join('')
-    )
+  test('stores what differs from a base, which it reads for itself', async () => {
+    const [base, other] = [await thread.put(bytesOf('a'), null), await thread.put(bytesOf('b'), null)]
+    const delta = await thread.put(bytesOf('c'), base.object)
+    const another = await thread.put(bytesOf('d'), other.object)
+    expect(Math.max(delta.added, another.added)).toBeLessThan(base.added / 3)
+    const store = new ObjectStore(root)
+    expect([await store.base(delta.object), await store.base(another.object)]).toEqual([base.object, other.object])
+    expect((await store.get(delta.object)).equals(bytesOf('c'))).toBe(true)
+    expect((await store.get(another.object)).equals(bytesOf('d'))).toBe(true)
+  })
+
+  test('gives back the buffers that it was given', async () => {
+    expect(thread.spareBuffer(1)).toBe(undefined)
+    const bytes = bytesOf('a')
+    const size = bytes.length
+    await thread.put(bytes, null)
+    expect(bytes.length).toBe(0)
+    expect(thread.spareBuffer(size)?.length).toBe(size)
+    expect(thread.spareBuffer(1)).toBe(undefined)
   })
 
   test('says what is damaged as the store itself does', async () => {
@@ -61,14 +68,13 @@ describe('an object store on another thread', () => {
       state: 'Nothing was changed.',
       file: new ObjectStore(root).path(object)
     }
-    const other = new ObjectThread(root)
+    const other = new ObjectThread(root, [])
     await expect(other.put(bytesOf('a'), null)).rejects.toMatchObject(damaged)
-    await expect(other.difference([object], [])).rejects.toMatchObject(damaged)
     other.close()
   })
 
   test('says what could not be written', async () => {
-    const other = new ObjectThread('/dev/null')
+    const other = new ObjectThread('/dev/null', [])
     await expect(other.put(bytesOf('a'), null)).rejects.toMatchObject({
       code: 'backup.not_written',
       exit: ExitCode.failed

@@ -137,11 +137,15 @@ export class Connection {
   }
 
   /**
-   * Streams a query's rows as canonical lines, see {@link LineEncoder}.
+   * Streams a query's rows as canonical lines, see {@link LineEncoder}; what comes is good until the next is asked for.
    * @param own decoders that go before those that the protocol suggests
    */
   async *lines(sql: string, own: readonly (Decoder | null)[]): AsyncIterable<Lines> {
-    yield* this.#flow<Lines>(sql, (push) => new LineEncoder(own, push))
+    const spare: Buffer<ArrayBuffer>[] = []
+    for await (const lines of this.#flow<Lines>(sql, (push) => new LineEncoder(own, push, spare))) {
+      yield lines
+      spare.push(Buffer.from(lines.bytes.buffer as ArrayBuffer))
+    }
   }
 
   async *#flow<T>(sql: string, scannerFor: (push: (piece: T) => void) => RowScanner): AsyncIterable<T> {

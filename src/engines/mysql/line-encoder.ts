@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer'
 import { encodeValue } from '../../model/value.ts'
+import { widened } from '../../model/widened.ts'
 import type { Lines } from '../engine.ts'
 import type { Field } from './connection.ts'
 import type { Decoder } from './decode.ts'
 import { decodeInteger, decodeLatin1, decoderOf, decodeTagged, decodeText } from './decode.ts'
-import { widened } from './widened.ts'
 import { endOfCell, NULL, type RowScanner, startOfCell } from './wire-rows.ts'
 
 /** Lines are handed on in pieces of about this size. */
@@ -29,15 +29,20 @@ const SHORT_INTEGER = 15
 export class LineEncoder implements RowScanner {
   readonly #own: readonly (Decoder | null)[]
   readonly #push: (lines: Lines) => void
+  readonly #spare: Buffer<ArrayBuffer>[]
   #decoders: Decoder[] = []
   #out = Buffer.allocUnsafeSlow(PIECE)
   #at = 0
   #ends: number[] = []
 
-  /** @param own decoders that go before those that the protocol suggests */
-  constructor(own: readonly (Decoder | null)[], push: (lines: Lines) => void) {
+  /**
+   * @param own decoders that go before those that the protocol suggests
+   * @param spare buffers of pieces that are done with
+   */
+  constructor(own: readonly (Decoder | null)[], push: (lines: Lines) => void, spare: Buffer<ArrayBuffer>[]) {
     this.#own = own
     this.#push = push
+    this.#spare = spare
   }
 
   begin(fields: Field[]): void {
@@ -66,7 +71,7 @@ export class LineEncoder implements RowScanner {
   end(): void {
     if (this.#ends.length === 0) return
     this.#push({ bytes: this.#out.subarray(0, this.#at), ends: this.#ends })
-    this.#out = Buffer.allocUnsafeSlow(PIECE + (PIECE >> 3))
+    this.#out = this.#spare.pop() ?? Buffer.allocUnsafeSlow(PIECE + (PIECE >> 3))
     this.#at = 0
     this.#ends = []
   }

@@ -2,12 +2,12 @@ import type { Table } from '../../model/table.ts'
 import { writableColumns } from '../../model/table.ts'
 import type { Row } from '../../model/value.ts'
 import { decodeLines, decodeRow } from '../../model/value.ts'
+import { widened } from '../../model/widened.ts'
 import { insertRows } from './change-writer.ts'
 import type { MysqlColumn } from './columns.ts'
 import { isLoadable, LoadText, loadStatement } from './load-text.ts'
 import { quote } from './sql-text.ts'
 import type { Statements } from './statements.ts'
-import { widened } from './widened.ts'
 
 /** Lines of one LOAD DATA: if it does not go in whole, so many are taken back and inserted. */
 const SEGMENT_BYTES = 16 << 20

@@ -642,9 +642,20 @@ export class MysqlEngine extends SqlEngine {
       if (error instanceof RowbackError && (await shown()) === before) return async () => {}
       throw error
     }
-    return async () => {
-      await this.#execute(`ALTER TABLE ${quote(name)} ${add.join(', ')}`)
-      if ((await shown()) !== before) throw otherDefinition(name)
+    return () =>
+      this.#aside(async (session) => {
+        await session.#execute(`ALTER TABLE ${quote(name)} ${add.join(', ')}`)
+        if ((await session.#catalogue().createStatement(name)) !== before) throw otherDefinition(name)
+      })
+  }
+
+  /** Works in a session of its own, while this one may be busy. */
+  async #aside(work: (session: MysqlEngine) => Promise<void>): Promise<void> {
+    const session = new MysqlEngine(this.#target, await this.#translated(() => connect(this.#target)), this.#server)
+    try {
+      await work(session)
+    } finally {
+      await session.close()
     }
   }
 

@@ -1,9 +1,9 @@
 import type { Connection as Driver } from 'mysql2'
+import { SpentBuffers } from '../../model/spent-buffers.ts'
 import type { Value } from '../../model/value.ts'
 import { RawText } from '../../model/value.ts'
+import { widened } from '../../model/widened.ts'
 import type { Field } from './connection.ts'
-import { SpentBuffers } from './spent-buffers.ts'
-import { widened } from './widened.ts'
 
 /**
  * Takes a row of the text protocol: its cells stand one after the other from `at` to `end`, each behind its length.
