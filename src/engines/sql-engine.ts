@@ -276,7 +276,7 @@ export abstract class SqlEngine implements Engine {
         `AND ${this.sameKey(table, live, 'h')} AND ${this.sameContent(table, live, 'h')})`
       const taken = await this.supersede(table, tracking, as, differs, [to, to, to])
       const changed = await this.changeBack(table, tracking, to, as)
-      await this.run(`DELETE FROM ${live} WHERE ${version} < ? AND ${differs}`, [as, to, to, to])
+      if (changed !== taken) await this.run(`DELETE FROM ${live} WHERE ${version} < ? AND ${differs}`, [as, to, to, to])
       const isBack = changed !== null && changed === (await this.countSuperseded(history, to))
       const put = isBack ? 0 : await this.putBack(table, tracking, to, as)
       const again = changed === null ? await this.countRewritten(table, tracking, as) : 0
