@@ -86,15 +86,17 @@ export class Capture {
   async end(): Promise<WriteCounts> {
     const gone = this.#isTracked ? await this.#supersede() : await this.#putAside()
     if (this.#isTracked) await this.#sql.withoutTriggers(() => this.#stamp())
-    const deletedOrUpdated = gone.rows
-    const updated = await this.#sql.count(
-      `SELECT count(*) FROM ${gone.place} g JOIN ${this.#live} t ON ${this.#sameRow('t', 'g')}${gone.where}${this.#sql.locking}`
-    )
-    const total = await this.#sql.count(`SELECT count(*) FROM ${this.#live} t${this.#sql.locking}`)
-    const unchanged = this.#copied - deletedOrUpdated
+    const updated = await this.#count(`${gone.place} g JOIN ${this.#live} t ON ${this.#sameRow('t', 'g')}${gone.where}`)
+    const come = this.#isTracked
+      ? await this.#count(`${this.#live} t WHERE t.${this.#sql.quote(VERSION_COLUMN)} = ${this.#version}`)
+      : (await this.#count(`${this.#live} t`)) - (this.#copied - gone.rows)
     await this.#sql.dropAside(this.#before)
     if (!this.#isTracked) await this.#sql.dropAside(gone.place)
-    return { inserted: total - unchanged - updated, updated, deleted: deletedOrUpdated - updated, unchanged: 0 }
+    return { inserted: come - updated, updated, deleted: gone.rows - updated, unchanged: 0 }
+  }
+
+  #count(from: string): Promise<number> {
+    return this.#sql.count(`SELECT count(*) FROM ${from}${this.#sql.locking}`)
   }
 
   /** Rows that are not there any more as they were. */

@@ -8,6 +8,7 @@ import {
   checkReverts,
   checkRollbackCounts,
   checkRollbacks,
+  checkScriptCounts,
   checkStates,
   checkSucceeded,
   checkWrites
@@ -65,6 +66,11 @@ property('any state can be asked across switches of the strategy', 20, SWITCHED,
 property('a migration writes what the source says', 60, MIXED, checkWrites)
 property('a migration counts what really changed', 25, MIXED, checkMigrationCounts)
 property('a rollback counts what really changed', 20, MIXED, checkRollbackCounts)
+property('a script counts what really changed', 25, MIXED, checkScriptCounts)
+property('a script counts what the database changed too', 15, MIXED_CASCADES, checkScriptCounts)
+property('the rows that a script wrote lead from the version before to its version', 20, MIXED, (played) =>
+  checkSucceeded(played, ['exec'])
+)
 property('the diff of two versions leads from the one to the other', 20, MIXED, checkDiffs)
 property('the rows that succeeded lead from the version before to the version', 20, MIXED, (played) =>
   checkSucceeded(played, ['migrate'])

@@ -112,6 +112,23 @@ export async function checkMigrationCounts(played: Played): Promise<void> {
   }
 }
 
+/** Those of scripts too; a table that the database changed on the way is counted as well. */
+export async function checkScriptCounts(played: Played): Promise<void> {
+  for (const { kind, number, before, after, output } of played.versions) {
+    if (kind !== 'exec') continue
+    for (const { name, key } of played.tables) {
+      const spec = played.tables.find((candidate) => candidate.name === name) as TableSpec
+      const report = output.tables.find((entry) => entry.table === name)
+      const { inserted, updated, deleted } = report ?? { inserted: 0, updated: 0, deleted: 0 }
+      const where = `counts of ${name} in version ${number}`
+      const [was, is] = [before.get(name)?.rows.length ?? 0, after.get(name)?.rows.length ?? 0]
+      if (key)
+        expect({ inserted, updated, deleted }, where).toEqual(countByKey(spec, key, before.get(name), after.get(name)))
+      else expect(inserted - deleted, where).toBe(is - was)
+    }
+  }
+}
+
 /** So are those of rollbacks, and a rehearsal promises what then happens. */
 export async function checkRollbackCounts(played: Played): Promise<void> {
   for (const pick of played.scenario.picks) await checkRollbackRehearsal(played, played.pick(pick))

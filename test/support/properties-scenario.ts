@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -10,6 +10,7 @@ import type { WriteMode } from '../../src/model/change.ts'
 import { WRITE_MODES } from '../../src/model/change.ts'
 import type { FailedRow } from '../../src/model/failed-row.ts'
 import type { EnableOutput } from '../../src/operations/enable.ts'
+import type { ExecOutput } from '../../src/operations/exec.ts'
 import type { MigrateOutput } from '../../src/operations/migrate.ts'
 import type { RevertOutput } from '../../src/operations/revert.ts'
 import type { RollbackOutput } from '../../src/operations/rollback.ts'
@@ -17,6 +18,8 @@ import type { MigratedVersion, Rowback } from '../../src/rowback.ts'
 import { open } from '../../src/rowback.ts'
 import type { Load } from './properties-model.ts'
 import { expectedRevert } from './properties-revert.ts'
+import type { DiceStatement } from './properties-scripts.ts'
+import { runInTwin, scriptStatement } from './properties-scripts.ts'
 import type { SourceFormat } from './properties-sources.ts'
 import { writeSource } from './properties-sources.ts'
 import type { DatabaseState } from './properties-state.ts'
@@ -55,6 +58,15 @@ interface RollbackStep {
   to: number
 }
 
+/** A script of SQL that changes rows of one table, and of others by what the database does then. */
+interface ExecStep {
+  kind: 'exec'
+  table: number
+  strategy: StrategyName
+  statements: DiceStatement[]
+  rehearse: boolean
+}
+
 interface EnableStep {
   kind: 'enable'
   strategy: StrategyName
@@ -84,7 +96,7 @@ export interface Scenario {
   tables: string[]
   /** Rows that are there before the first version, per table. */
   seeds: DiceRow[][]
-  steps: (MigrateStep | RollbackStep | EnableStep | RevertStep | OthersStep)[]
+  steps: (MigrateStep | ExecStep | RollbackStep | EnableStep | RevertStep | OthersStep)[]
   /** Picks versions for the checks at the end, from 0 to 99. */
   picks: number[]
 }
@@ -147,8 +159,19 @@ export function scenarios({
     row: diceRow,
     column: fc.nat(99)
   })
+  const execStep: fc.Arbitrary<ExecStep> = fc.record({
+    kind: fc.constant('exec' as const),
+    table: fc.nat(99),
+    strategy: fc.constantFrom(...strategies),
+    statements: fc.array(fc.record({ kind: dice, column: dice, rows: dice, values: diceRow }), {
+      minLength: 1,
+      maxLength: 4
+    }),
+    rehearse: often(false, true, 5)
+  })
   const step = fc.oneof(
     { arbitrary: migrateStep, weight: 5 },
+    { arbitrary: execStep, weight: 2 },
     { arbitrary: rollbackStep, weight: 2 },
     ...(switches ? [{ arbitrary: enableStep, weight: 3 }] : []),
     ...(reverts ? [{ arbitrary: revertStep, weight: 5 }] : []),
@@ -166,8 +189,8 @@ export function scenarios({
 
 export interface PlayedVersion {
   number: number
-  kind: 'migrate' | 'rollback' | 'enable' | 'revert'
-  output: MigrateOutput | RollbackOutput | EnableOutput | RevertOutput
+  kind: 'migrate' | 'exec' | 'rollback' | 'enable' | 'revert'
+  output: MigrateOutput | ExecOutput | RollbackOutput | EnableOutput | RevertOutput
   before: DatabaseState
   after: DatabaseState
 }
@@ -250,6 +273,7 @@ export class Played {
     for (const step of this.scenario.steps) {
       if (step.kind === 'migrate') await this.#migrate(step)
       else if (step.kind === 'revert') await this.#revert(step)
+      else if (step.kind === 'exec') await this.#exec(step)
       else if (step.kind === 'enable') await this.#enable(step)
       else if (step.kind === 'others') this.#changeByOthers(step)
       else await this.#rollBack(step)
@@ -427,6 +451,36 @@ export class Played {
     this.#run(db, statements[does])
     db.close()
     this.#commit(this.head, this.read())
+  }
+
+  /** SQLite itself says what the script makes of the rows, or that it cannot be. */
+  async #exec(step: ExecStep): Promise<void> {
+    const spec = this.tables[step.table % this.tables.length] as TableSpec
+    if (!this.#state.has(spec.name)) return
+    const statements = step.statements.map((dice) =>
+      scriptStatement(spec, dice, (column, value) => seedValue(spec, column, value))
+    )
+    const before = this.#state
+    const wanted = runInTwin(this.path, join(this.folder, 'twin.db'), statements)
+    const script = join(this.folder, `script-${++this.#files}.sql`)
+    writeFileSync(script, statements.join(';\n'))
+    const input = { script, description: `correct ${spec.name}`, strategy: step.strategy }
+    const label = `exec ${step.strategy}\n     ${statements.join(';\n     ')}`
+    this.script.push(`${this.head + 1}: ${label}`)
+    if (typeof wanted === 'string') {
+      await expect(this.db.exec(input), wanted).rejects.toMatchObject({ code: /^(script\.failed|foreign_key)$/ })
+      expect(show(this.read()), 'a script that failed leaves nothing').toEqual(show(before))
+      return
+    }
+    const rehearsal = step.rehearse ? await this.db.exec({ ...input, dryRun: true }) : null
+    expect(show(this.read()), 'a rehearsal changes nothing').toEqual(show(before))
+    const output = await this.db.exec(input)
+    if (rehearsal) expect(rehearsal.tables, 'the rehearsal').toEqual(output.tables)
+    const after = this.read()
+    expect(show(after), label).toEqual(show(wanted))
+    const number = output.version as number
+    this.versions.push({ number, kind: 'exec', output, before, after })
+    this.#commit(number, after)
   }
 
   async #rollBack(step: RollbackStep): Promise<void> {
