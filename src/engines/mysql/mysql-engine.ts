@@ -799,8 +799,12 @@ export class MysqlEngine extends SqlEngine {
       makeAside: async (name, more, key) => {
         this.#scratch.push(name)
         const numbers = more.map((column) => `${quote(column)} BIGINT NULL`)
-        const body = [...this.historyColumns(table), ...numbers, ...(key ? [`PRIMARY KEY (${list(key.columns)})`] : [])]
-        await this.#execute(`CREATE TEMPORARY TABLE ${quote(name)} (${body.join(', ')})${INNODB}`)
+        const body = [...numbers, ...(key ? [`PRIMARY KEY (${list(key.columns)})`] : [])].join(', ')
+        const columns = list(writableColumns(table).map((column) => column.name))
+        // Not by their definitions: servers print some members of ENUM as other ones.
+        await this.#execute(
+          `CREATE TEMPORARY TABLE ${quote(name)} ${body === '' ? '' : `(${body})`}${INNODB} AS SELECT ${columns} FROM ${quote(table.name)} LIMIT 0`
+        )
         return quote(name)
       },
       dropAside: async (place) => void (await this.#execute(`DROP TEMPORARY TABLE ${place}`)),
