@@ -7,6 +7,7 @@ import type { BackupScope, Version } from '../model/version.ts'
 import { Repository } from '../store/repository.ts'
 import type { LiveState, Session } from '../strategies/session.ts'
 import { readLiveState } from '../strategies/session.ts'
+import { repositoryMissing, versionsOfLostRepository } from './lost-repository.ts'
 
 /** The target when it was opened; or what kept it from that. */
 export type OpenedTarget = { engine: Engine; ledger: Ledger } | RowbackError
@@ -68,13 +69,32 @@ export class Context {
   /**
    * Everything that making a version takes; control tables and repository are made on first use.
    * @param wait in milliseconds
+   * @throws RowbackError `repository.missing` (exit code 7) where there was a repository, and it is not there
    */
   async session(wait: number, scope: BackupScope = this.config.scope): Promise<Session> {
-    if (!(await this.ledger.reload())) Repository.refuseUsed(this.config.repository)
+    const root = this.config.repository
+    if (!(await this.ledger.reload())) Repository.refuseUsed(root)
     const identity = await this.ledger.ensure(wait, this.config.author)
     await this.ledger.upgrade()
-    const repository = this.#closedLater(await Repository.open(this.config.repository, identity, wait))
+    const lost = versionsOfLostRepository(root, await this.ledger.versions())
+    if (lost.length > 0) throw repositoryMissing(root, lost)
+    const repository = this.#closedLater(await Repository.open(root, identity, wait))
     return { engine: this.engine, ledger: this.ledger, repository, scope, signal: this.signal }
+  }
+
+  /**
+   * Begins a new repository where there was one and it is lost.
+   * @param wait in milliseconds
+   * @returns the versions whose backups were in it; none where nothing was lost
+   */
+  async beginAnew(wait: number): Promise<number[]> {
+    const identity = await this.#identity()
+    const versions = await this.ledger.versions()
+    const lost = versionsOfLostRepository(this.config.repository, versions)
+    if (identity === null || lost.length === 0) return []
+    const since = versions.at(-1)?.number ?? 0
+    this.#closedLater(await Repository.open(this.config.repository, identity, wait, since))
+    return lost
   }
 
   /** The repository for reading; null where nothing was migrated yet. */

@@ -2,8 +2,10 @@ import { z } from 'zod'
 import { ExitCode } from '../errors.ts'
 import type { DriftJson } from '../model/drift.ts'
 import { driftJson } from '../model/drift.ts'
+import type { Version } from '../model/version.ts'
 import { DriftFinder } from '../strategies/find-drift.ts'
 import { headOf } from '../strategies/lifetimes.ts'
+import { missingBackups } from '../strategies/recovery.ts'
 import { unsettledChanges } from '../strategies/schema-change.ts'
 import type { Context } from './context.ts'
 import { flag } from './inputs.ts'
@@ -22,6 +24,8 @@ export interface StatusOutput {
   interrupted: VersionJson[]
   /** Schema changes of versions that are over, or were interrupted, and that `recover` finishes or takes back. */
   unsettled: string[]
+  /** Backups of the ledger that are not in the repository, its folder, and the versions that cannot be gone back to. */
+  missing: { repository: string; backups: string[]; versions: number[] }
   /** Versions whose entry in the ledger was altered. */
   alteredVersions: number[]
   /** What others changed since the head; null where it was not asked for. */
@@ -30,15 +34,18 @@ export interface StatusOutput {
 
 export const status = operation({
   name: 'status',
-  summary: 'where the database stands: head, tables, interrupted runs, and whether the ledger is whole',
+  summary:
+    'where the database stands: head, tables, interrupted runs, missing backups, and whether the ledger is whole',
   details:
     'With --drift the rows of each table are compared with what the last version that wrote it left, so all of them are read, as a backup reads them. Tables under the incremental strategy are not compared yet. To bring the rows back to what the head left: rowback rollback HEAD --yes, where HEAD is its number.',
   example: 'rowback status --drift',
   positional: [],
   input: z.object({ drift: flag('say which rows others changed since the head; reads all rows') }),
   makesDatabase: false,
-  exitCode: (output: StatusOutput) =>
-    output.interrupted.length + output.unsettled.length > 0 ? ExitCode.interrupted : ExitCode.done,
+  exitCode(output: StatusOutput) {
+    if (output.interrupted.length + output.unsettled.length > 0) return ExitCode.interrupted
+    return output.missing.backups.length > 0 ? ExitCode.backupDamaged : ExitCode.done
+  },
   async run(context, options): Promise<StatusOutput> {
     const { engine, ledger } = context
     const live = await context.liveState()
@@ -61,6 +68,7 @@ export const status = operation({
         .filter((version) => version.status === 'pending')
         .map((version) => versionJson(version, context.config.repository)),
       unsettled: await unsettledChanges(ledger),
+      missing: { repository: context.config.repository, ...(await missing(context, live.versions)) },
       alteredVersions: ledger.exists ? await ledger.brokenLinks() : [],
       drift: options.drift ? await findDrift(context) : null
     }
@@ -74,4 +82,9 @@ async function findDrift(context: Context): Promise<StatusOutput['drift']> {
     new DriftFinder(context.engine, repository, await context.liveState()).sinceHead()
   )
   return { tables: tables.map(driftJson), notes }
+}
+
+async function missing(context: Context, versions: readonly Version[]): ReturnType<typeof missingBackups> {
+  const repository = await context.repository()
+  return repository ? missingBackups(versions, repository) : { backups: [], versions: [] }
 }

@@ -29,7 +29,14 @@ const WORTH_READING_ASIDE = 8 << 20
 const SOON_MS = 1000
 /** How long to wait for others where nobody says, in milliseconds. */
 const PATIENCE_MS = 5000
-const formatSchema = z.object({ format: z.int(), hash: z.string(), repository: z.string(), database: z.string() })
+const formatSchema = z.object({
+  format: z.int(),
+  hash: z.string(),
+  repository: z.string(),
+  database: z.string(),
+  /** Of a repository that was begun when an earlier one was lost: backups of versions up to this one were in that. */
+  since: z.int().optional()
+})
 
 /** The backup repository: a folder of full backups of one database. See docs/repository-format.md. */
 export class Repository {
@@ -38,6 +45,7 @@ export class Repository {
   readonly left: LeftRecords
   readonly #objects: ObjectStore
   #manifests: Map<string, Manifest> = new Map()
+  #since = 0
   #lock: RepositoryLock | null = null
   /** Begun with the first large object. */
   #thread: ObjectThread | null = null
@@ -55,15 +63,16 @@ export class Repository {
    * Opens the folder, making it on first use. Until it is closed, nobody can take backups away.
    * @param database identity of the database; a repository serves one
    * @param wait for a prune to end, in milliseconds
+   * @param since of one that is made: see {@link Repository.since}
    * @throws RowbackError `repository.other_database`, `repository.newer`, `repository.locked` or `backup.damaged`
    */
-  static async open(root: string, database: string, wait: number = PATIENCE_MS): Promise<Repository> {
+  static async open(root: string, database: string, wait: number = PATIENCE_MS, since = 0): Promise<Repository> {
     const repository = new Repository(resolve(root))
     const path = join(repository.root, FORMAT_FILE)
-    if (repository.#isThere()) await repository.#assertServes(database)
+    if (Repository.isThere(repository.root)) await repository.#assertServes(database)
     repository.#lock = await RepositoryLock.share(repository.root, wait, true)
     return repository.#closedOnError(async () => {
-      if (!existsSync(path)) await repository.#initialise(path, database)
+      if (!existsSync(path)) await repository.#initialise(path, database, since)
       await repository.#assertServes(database)
     })
   }
@@ -75,7 +84,7 @@ export class Repository {
    */
   static async openForReading(root: string, database: string | null, wait: number = PATIENCE_MS): Promise<Repository> {
     const repository = new Repository(resolve(root))
-    if (!repository.#isThere()) return repository
+    if (!Repository.isThere(repository.root)) return repository
     await repository.#assertServes(database)
     repository.#lock = await RepositoryLock.share(repository.root, wait, false)
     return repository
@@ -87,7 +96,7 @@ export class Repository {
    */
   static async openAlone(root: string, database: string, wait: number): Promise<Repository> {
     const repository = new Repository(resolve(root))
-    if (!repository.#isThere()) return repository
+    if (!Repository.isThere(repository.root)) return repository
     await repository.#assertServes(database)
     repository.#lock = await RepositoryLock.take(repository.root, 'exclusive', wait)
     return repository
@@ -133,11 +142,14 @@ export class Repository {
     if (existsSync(join(resolve(root), FORMAT_FILE))) throw otherDatabase(root)
   }
 
-  /** @throws RowbackError `backup.damaged` when there are backups and nothing says whose they are */
-  #isThere(): boolean {
-    const path = join(this.root, FORMAT_FILE)
+  /**
+   * Whether the folder is a repository.
+   * @throws RowbackError `backup.damaged` when there are backups and nothing says whose they are
+   */
+  static isThere(root: string): boolean {
+    const path = join(resolve(root), FORMAT_FILE)
     if (existsSync(path)) return true
-    if (existsSync(join(this.root, 'manifests'))) throw damaged(path, 'is missing, and there are backups beside it')
+    if (existsSync(join(resolve(root), 'manifests'))) throw damaged(path, 'is missing, and there are backups beside it')
     return false
   }
 
@@ -151,10 +163,16 @@ export class Repository {
       )
     }
     if (database !== null && format.database !== database) throw otherDatabase(this.root)
+    this.#since = format.since ?? 0
   }
 
-  async #initialise(path: string, database: string): Promise<void> {
-    const format = { format: FORMAT, hash: 'sha256', repository: randomUUID(), database }
+  /** Backups of versions up to this one were in another repository, which was lost. */
+  get since(): number {
+    return this.#since
+  }
+
+  async #initialise(path: string, database: string, since: number): Promise<void> {
+    const format = { format: FORMAT, hash: 'sha256', repository: randomUUID(), database, ...(since > 0 && { since }) }
     await this.#writeJsonOnce(path, JSON.stringify(format, null, 2))
     await syncDirectory(this.root)
   }

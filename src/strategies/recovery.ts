@@ -44,6 +44,43 @@ export function backupsReached(
   return last < 0 ? backups : backups.slice(0, last + 1)
 }
 
+/**
+ * The versions whose state may be in a backup, as far as the ledger tells.
+ * @param isWhole whether another backup is of the whole database
+ */
+export function mayHold(versions: readonly Version[], backup: string, isWhole: (backup: string) => boolean): number[] {
+  return committed(versions)
+    .filter(({ number }) =>
+      backupsReached(versions, number, (other) => other === backup || isWhole(other)).includes(backup)
+    )
+    .map(({ number }) => number)
+}
+
+/** The backups that must be in the repository: those of versions that were neither pruned nor lost with an earlier one. */
+export async function expectedBackups(versions: readonly Version[], repository: Repository): Promise<string[]> {
+  const expected: string[] = []
+  for (const { number, anchor } of versions) {
+    if (anchor !== null && number > repository.since && !(await repository.pruned(anchor))) expected.push(anchor)
+  }
+  return expected
+}
+
+/** The backups that must be there and are not, and the versions that cannot be gone back to because of it. */
+export async function missingBackups(
+  versions: readonly Version[],
+  repository: Repository
+): Promise<{ backups: string[]; versions: number[] }> {
+  const names = new Set(await repository.names())
+  const backups = (await expectedBackups(versions, repository)).filter((name) => !names.has(name))
+  const whole = new Set<string>()
+  for (const name of backups.length > 0 ? names : []) {
+    const manifest = await repository.manifest(name).catch(() => null)
+    if (manifest && scopeOf(manifest) === 'database') whole.add(name)
+  }
+  const lost = new Set(backups.flatMap((name) => mayHold(versions, name, (other) => whole.has(other))))
+  return { backups, versions: [...lost].sort((a, b) => a - b) }
+}
+
 /** For each table that was there at version `at` and has no history: the first of the backups, in their order, that holds it. */
 function holdersOf(live: LiveState, at: number, backups: ReadonlyMap<string, Held>): Map<string, string> {
   const tracked = trackedAt(live.everTracked, live.versions, at)

@@ -1,5 +1,6 @@
 import type { DriftJson } from '../../model/drift.ts'
 import type { InspectedTable, InspectOutput } from '../../operations/inspect.ts'
+import { lossOf } from '../../operations/lost-repository.ts'
 import type { QueryOutput } from '../../operations/query.ts'
 import type { StatusOutput } from '../../operations/status.ts'
 import type { Style } from '../render.ts'
@@ -63,6 +64,7 @@ export function statusView(output: StatusOutput, style: Style): string {
       )
     ),
     ...output.unsettled.map((what) => style.yellow(`To be finished by rowback recover, ${what}.`)),
+    ...missingLines(output, style),
     ...(output.alteredVersions.length > 0
       ? [
           style.red(
@@ -106,4 +108,10 @@ function driftOf(table: DriftJson, style: Style): string[] {
     ...table.rows.map(({ op, key }) => `  ${signs[op]} ${cellsText(key)}`),
     ...(more > 0 ? [style.dim(`  ... and ${plural(more, 'more row')}`)] : [])
   ]
+}
+
+function missingLines({ missing: { repository, backups, versions } }: StatusOutput, style: Style): string[] {
+  if (backups.length === 0) return []
+  const what = `${plural(backups.length, 'backup')} of the versions ${backups.length === 1 ? 'is' : 'are'} not in ${repository}.`
+  return [style.red(`${what} ${lossOf(versions)}`), style.red('Name the folder that holds them with --repository DIR.')]
 }

@@ -2,9 +2,11 @@ import { z } from 'zod'
 import { ExitCode, RowbackError } from '../../errors.ts'
 import type { Repository } from '../../store/repository.ts'
 import { anchorsAfter, committed, headOf } from '../../strategies/lifetimes.ts'
+import { expectedBackups } from '../../strategies/recovery.ts'
 import type { LiveState } from '../../strategies/session.ts'
 import { count, flag, wait } from '../inputs.ts'
 import { operation } from '../operation.ts'
+import { ranges } from '../ranges.ts'
 import { keptBy } from './keep-rules.ts'
 import type { ListedBackup } from './list.ts'
 import { listBackups } from './list.ts'
@@ -111,9 +113,7 @@ async function recordsGoing(repository: Repository, live: LiveState, kept: Reado
  * @throws RowbackError `backup.missing`
  */
 async function assertComplete(repository: Repository, live: LiveState): Promise<void> {
-  for (const { anchor } of live.versions) {
-    if (anchor !== null && !(await repository.pruned(anchor))) await repository.manifest(anchor)
-  }
+  for (const anchor of await expectedBackups(live.versions, repository)) await repository.manifest(anchor)
 }
 
 function losesVersions({ pruned, lostVersions, bytes }: BackupPruneOutput): RowbackError {
@@ -125,15 +125,4 @@ function losesVersions({ pruned, lostVersions, bytes }: BackupPruneOutput): Rowb
     hint: 'To give them up, add --yes; to see more, --dry-run; to keep more, use other rules.',
     exit: ExitCode.conflict
   })
-}
-
-/** `0-3, 7` for people. */
-export function ranges(numbers: readonly number[]): string {
-  const parts: [number, number][] = []
-  for (const number of numbers) {
-    const last = parts.at(-1)
-    if (last && last[1] === number - 1) last[1] = number
-    else parts.push([number, number])
-  }
-  return parts.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(', ')
 }

@@ -5,8 +5,7 @@ import { DamagedFile } from '../../store/objects.ts'
 import type { Repository } from '../../store/repository.ts'
 import type { Problem, VerifyLevel } from '../../store/verify.ts'
 import { Findings, VERIFY_LEVELS, Verifier } from '../../store/verify.ts'
-import { committed } from '../../strategies/lifetimes.ts'
-import { backupsReached, neededBy, scopeOf } from '../../strategies/recovery.ts'
+import { backupsReached, expectedBackups, mayHold, neededBy, scopeOf } from '../../strategies/recovery.ts'
 import type { Rehearsal } from '../../strategies/rehearse-restore.ts'
 import { rehearseRestore } from '../../strategies/rehearse-restore.ts'
 import type { LiveState } from '../../strategies/session.ts'
@@ -112,9 +111,7 @@ async function namesToVerify(
   { version, rehearse }: { version?: string | undefined; rehearse: boolean }
 ): Promise<string[]> {
   const names = new Set(await repository.names())
-  for (const { anchor } of live.versions) {
-    if (anchor !== null && !(await repository.pruned(anchor))) names.add(anchor)
-  }
+  for (const anchor of await expectedBackups(live.versions, repository)) names.add(anchor)
   if (version === undefined) return [...names].sort()
   const number = await context.versionNumber(version)
   const anchors = await anchorsOf(repository, live, number)
@@ -184,14 +181,11 @@ function versionsOf(
   const versions = neededBy(live, readable)
   const whole = new Set(readable.filter(({ manifest }) => scopeOf(manifest) === 'database').map(({ name }) => name))
   for (const name of names) {
-    if (versions.has(name)) continue
-    const may = committed(live.versions).filter(({ number }) =>
-      backupsReached(live.versions, number, (backup) => backup === name || whole.has(backup)).includes(name)
-    )
-    versions.set(
-      name,
-      may.map(({ number }) => number)
-    )
+    if (!versions.has(name))
+      versions.set(
+        name,
+        mayHold(live.versions, name, (other) => whole.has(other))
+      )
   }
   return versions
 }
