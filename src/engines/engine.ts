@@ -59,7 +59,7 @@ export interface Bookkeeping {
   /** The tracked table; null when only its history is left. */
   table: string | null
   history: string
-  /** Statements that make the table as it was without bookkeeping. */
+  /** Statements that make the table as it was without bookkeeping when it was first tracked. */
   ddl: string[]
 }
 

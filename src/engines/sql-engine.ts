@@ -224,11 +224,14 @@ export abstract class SqlEngine implements Engine {
     throw new Error(`${this.name} has no table to take the place of ${table}`)
   }
 
+  /** The version column as it is added. */
+  protected get versionColumn(): string {
+    return `${this.quote(VERSION_COLUMN)} ${this.declare(VERSION_NUMBER)} NOT NULL DEFAULT 0`
+  }
+
   async addVersionColumn(table: Table): Promise<void> {
     const hidden = this.capabilities.invisibleColumns ? ' INVISIBLE' : ''
-    await this.run(
-      `ALTER TABLE ${this.quote(table.name)} ADD COLUMN ${this.quote(VERSION_COLUMN)} ${this.declare(VERSION_NUMBER)} NOT NULL DEFAULT 0${hidden}`
-    )
+    await this.run(`ALTER TABLE ${this.quote(table.name)} ADD COLUMN ${this.versionColumn}${hidden}`)
   }
 
   async startTracking(table: Table, tracking: Tracking): Promise<void> {
@@ -502,8 +505,16 @@ export abstract class SqlEngine implements Engine {
   protected withoutBookkeeping(table: Table, bookkeeping: readonly Bookkeeping[]): Table {
     const tracked = bookkeeping.find((entry) => entry.table === table.name)
     if (!tracked) return table
-    return { ...table, columns: table.columns.filter((column) => column.name !== VERSION_COLUMN), ddl: tracked.ddl }
+    const columns = table.columns.filter((column) => column.name !== VERSION_COLUMN)
+    return { ...table, columns, ddl: this.withoutVersionColumn(table.ddl) ?? tracked.ddl }
   }
+
+  /**
+   * The statements of a tracked table as it would be made without its version column: indexes and triggers that others
+   * made since are among them.
+   * @returns null where the column cannot be found in the text
+   */
+  protected abstract withoutVersionColumn(ddl: readonly string[]): string[] | null
 
   async historyShape(history: string): Promise<Table | undefined> {
     return (await this.tables([])).find((table) => table.name === history)

@@ -319,6 +319,14 @@ export class Ledger {
     )
   }
 
+  /** Keeps the present statements that make a tracked table. */
+  async keepDefinition({ table, since, ddl }: TrackedTable): Promise<void> {
+    await this.#engine.run(
+      `UPDATE ${this.#engine.controlTable('rowback_table')} SET ddl = ? WHERE table_name = ? AND since = ?`,
+      [JSON.stringify(ddl), table, BigInt(since)]
+    )
+  }
+
   /** Forgets a table that a version began to track and then failed. */
   async removeTrackedTable(table: string, since: number): Promise<void> {
     await this.#engine.run(

@@ -83,6 +83,6 @@ export interface TrackedTable {
   table: string
   since: number
   history: string
-  /** Statements that make the table as it was without bookkeeping. */
+  /** Statements that make the table without bookkeeping, as it was when it was first tracked or when a version dropped it. */
   ddl: string[]
 }

@@ -30,7 +30,7 @@ export interface ExportedTable {
 /**
  * One state as an SQL file for the stock client, in pieces; to be read inside one read transaction.
  * @param exported gets each table when it is written
- * @throws RowbackError `export.unknown_columns` where others changed the columns of a tracked table
+ * @throws RowbackError `backup.missing` for a table of which nothing is left
  */
 export async function* exportState(request: ExportRequest, exported: ExportedTable[]): AsyncGenerator<string> {
   const { engine, state, about } = request
@@ -59,8 +59,6 @@ async function* exportTable(
 ): AsyncGenerator<string> {
   const { name, ddl } = table
   const columns = table.written.map((written) => table.columns.find((column) => column.name === written)!)
-  const stranger = columns.find((column) => !ddl.some((statement) => names(statement, column.name)))
-  if (stranger) throw unknownColumn(name, stranger.name)
   // Numbers that were given once are not given again: the counter of a table that is there is never lower.
   const isLive = live.tables.some((candidate) => candidate.name === name)
   const counter = isLive && ddl.some((statement) => COUNTS.test(statement)) ? await engine.counterOf(name) : null
@@ -96,25 +94,10 @@ async function* counted(
   }
 }
 
-/** A table's definition may be older than its columns; a name may be written in it with quotes doubled. */
-function names(statement: string, column: string): boolean {
-  const text = statement.toLowerCase()
-  const name = column.toLowerCase()
-  return [name, name.replaceAll('`', '``'), name.replaceAll('"', '""')].some((spelling) => text.includes(spelling))
-}
-
 function notThere(table: string): RowbackError {
   return new RowbackError({
     code: 'backup.missing',
     message: `The rows of ${table} in that state cannot be found.`,
     hint: 'Check the repository with: rowback backup list'
-  })
-}
-
-function unknownColumn(table: string, column: string): RowbackError {
-  return new RowbackError({
-    code: 'export.unknown_columns',
-    message: `The column ${column} of ${table} was added by others since the table is tracked, and is not in the definition that was kept.`,
-    hint: 'Take the column out, or switch the table to the snapshot strategy.'
   })
 }

@@ -150,7 +150,10 @@ export async function liftTriggers(run: Run, table: Table): Promise<void> {
  */
 export async function takeAway(run: Run, table: Table, place: Table, tracked: TrackedTable | null): Promise<void> {
   const { engine, number, live } = run
-  if (tracked) await engine.supersedeAll(place, trackingOf(tracked), number)
+  if (tracked) {
+    await engine.supersedeAll(place, trackingOf(tracked), number)
+    await run.keepDefinition(tracked, table)
+  }
   if (!engine.capabilities.transactionalDdl) {
     if (place !== table) return
     if (!tracked) await engine.run(`DELETE FROM ${engine.quote(place.name)}`)

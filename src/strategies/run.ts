@@ -5,7 +5,7 @@ import { FailedRowSpool } from '../ledger/failed-row-spool.ts'
 import type { VersionHeader } from '../ledger/ledger.ts'
 import { takenOver } from '../ledger/ledger.ts'
 import type { Table, TableDefinition } from '../model/table.ts'
-import type { BackupScope, TableReport, Version } from '../model/version.ts'
+import type { BackupScope, TableReport, TrackedTable, Version } from '../model/version.ts'
 import type { TableManifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
 import { takeAnchor } from './anchor.ts'
@@ -172,6 +172,12 @@ export class Run {
     this.live.tracked.set(table.name, tracked)
     this.live.everTracked.push(tracked)
     await this.#session?.ledger.addTrackedTable(tracked)
+  }
+
+  /** Keeps how a tracked table that is being dropped is made, with the indexes and triggers that it has now. */
+  async keepDefinition(tracked: TrackedTable, { ddl }: Table): Promise<void> {
+    tracked.ddl = ddl
+    await this.#session?.ledger.keepDefinition(tracked)
   }
 
   #freeHistoryName(table: string): string {

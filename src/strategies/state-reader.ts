@@ -114,8 +114,8 @@ export class StateReader implements ReadableState {
     const { table } = place
     const written = writableColumns(table).map((column) => column.name)
     if (place.kind === 'tracked') {
-      const { ddl } = place.tracked
       const { tracking } = place
+      const ddl = tracking.live ? table.ddl : place.tracked.ddl
       const rows = () => this.#engine.readState(table, tracking, this.#at)
       const tracked = { table, tracking, version: this.#at }
       return { name, columns: table.columns, key: table.key, ddl, written, rows, lines: null, tracked }

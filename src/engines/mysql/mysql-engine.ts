@@ -34,7 +34,7 @@ import { bareColumns, cellsOf, columnsNamed, copiesOf, copyExpression, readExpre
 import { compareKeys } from './compare-keys.ts'
 import type { RawResult } from './connection.ts'
 import { Connection } from './connection.ts'
-import { createText } from './create-text.ts'
+import { createText, withoutColumn } from './create-text.ts'
 import { declaredType, SHORT_TEXT } from './declare.ts'
 import { decodeRows } from './decode.ts'
 import { MysqlDumpText } from './dump-text.ts'
@@ -373,6 +373,10 @@ export class MysqlEngine extends SqlEngine {
     const hidden = this.#target.sameSchema ? this.bookkeepingNames(bookkeeping) : new Set()
     const tables = await this.#catalogue().tables((name) => hidden.has(name))
     return tables.map((table) => this.withoutBookkeeping(table, bookkeeping))
+  }
+
+  protected withoutVersionColumn([table = '', ...others]: readonly string[]): string[] {
+    return [withoutColumn(table, VERSION_COLUMN), ...others]
   }
 
   async relations(): Promise<string[]> {

@@ -41,6 +41,7 @@ const CACHE_KIB = 65_536
 /** The name of a database in a temporary file, which SQLite itself removes: https://sqlite.org/inmemorydb.html */
 const PRIVATE = ''
 const REPLACEMENT = '\uFFFD'
+const INDEX_OVER_VERSION = new RegExp(`^\\s*CREATE\\s+(UNIQUE\\s+)?INDEX\\b[\\s\\S]*\\b${VERSION_COLUMN}\\b`, 'i')
 
 type Bound = null | number | bigint | string | Uint8Array
 
@@ -227,6 +228,15 @@ export class SqliteEngine extends SqlEngine {
       const foreignKeys = allForeignKeys(read, entries)
       return entries.map((entry) => this.withoutBookkeeping(inspectTable(read, entry, foreignKeys), bookkeeping))
     })
+  }
+
+  /** SQLite keeps the text of a table, and puts an added column into it as it was said. */
+  protected withoutVersionColumn([table = '', ...others]: readonly string[]): string[] | null {
+    const added = `, ${this.versionColumn}`
+    const at = table.lastIndexOf(added)
+    if (at < 0) return null
+    const kept = others.filter((statement) => !INDEX_OVER_VERSION.test(statement))
+    return [table.slice(0, at) + table.slice(at + added.length), ...kept]
   }
 
   async unsupportedTables(): Promise<string[]> {
