@@ -83,6 +83,6 @@ export interface TrackedTable {
   table: string
   since: number
   history: string
-  /** Statements that make the table without bookkeeping, as it was when it was first tracked or when a version dropped it. */
+  /** Statements that make the table without bookkeeping, as it was when a version dropped it or ended its history, else when it was first tracked. */
   ddl: string[]
 }

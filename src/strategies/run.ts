@@ -174,7 +174,7 @@ export class Run {
     await this.#session?.ledger.addTrackedTable(tracked)
   }
 
-  /** Keeps how a tracked table that is being dropped is made, with the indexes and triggers that it has now. */
+  /** Keeps how a table that will not be tracked any more is made, with the indexes and triggers that it has now. */
   async keepDefinition(tracked: TrackedTable, { ddl }: Table): Promise<void> {
     tracked.ddl = ddl
     await this.#session?.ledger.keepDefinition(tracked)

@@ -117,7 +117,10 @@ export async function endTracking(run: Run, only: readonly string[] | null): Pro
   for (const tracked of keptHistories(live, only)) {
     const table = live.tracked.get(tracked.table) === tracked ? run.table(tracked.table) : undefined
     const unchanged = table ? await engine.closeHistory(table, { history: tracked.history, live: true }, number) : 0
-    if (table) tables.push([table, tracked])
+    if (table) {
+      tables.push([table, tracked])
+      await run.keepDefinition(tracked, table)
+    }
     reports.push({ ...reportOf(tracked.table, unchanged), history: tracked.history, tracking: 'ended' })
   }
   await run.hold()
