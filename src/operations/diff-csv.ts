@@ -1,4 +1,5 @@
 import Papa from 'papaparse'
+import type { ColumnChanges } from '../strategies/shape.ts'
 import type { ChangeJson } from './change-json.ts'
 
 const HEADER = ['table', 'change', 'key', 'column', 'before', 'after']
@@ -6,18 +7,38 @@ const HEADER = ['table', 'change', 'key', 'column', 'before', 'after']
 /**
  * Changes as a table to be sorted and filtered: a line for each cell that differs, and for each cell of a row that came or
  * went. NULL is an empty cell, text without any character is `""`.
- * @param notes of tables that could not be compared, which have a line of their own
+ * A column that came, went or was given another type has a line with its types.
+ * @param notes of tables that are not compared in whole, which have a line of their own
  */
 export function diffCsv(
-  tables: readonly { table: string; rows: readonly ChangeJson[] }[],
+  tables: readonly { table: string; columns?: ColumnChanges; rows: readonly ChangeJson[] }[],
   notes: readonly { table: string; note: string }[]
 ): string {
   const lines = [
     HEADER,
-    ...tables.flatMap(({ table, rows }) => rows.flatMap((row) => cellLines(table, row))),
+    ...tables.flatMap(({ table, columns, rows }) => [
+      ...(columns ? columnLines(table, columns) : []),
+      ...rows.flatMap((row) => cellLines(table, row))
+    ]),
     ...notes.map(({ table, note }) => [table, 'note', null, null, null, note])
   ]
   return `${Papa.unparse(lines, { newline: '\n', quotes: (cell: unknown) => cell === '' })}\n`
+}
+
+function columnLines(table: string, { added, dropped, retyped }: ColumnChanges): (string | null)[][] {
+  const line = (column: string, before: string | null, after: string | null) => [
+    table,
+    'column',
+    null,
+    column,
+    before,
+    after
+  ]
+  return [
+    ...added.map(({ column, type }) => line(column, null, type)),
+    ...dropped.map(({ column, type }) => line(column, type, null)),
+    ...retyped.map(({ column, before, after }) => line(column, before, after))
+  ]
 }
 
 function cellLines(table: string, { op, key, before, after, changed }: ChangeJson): (string | number | null)[][] {

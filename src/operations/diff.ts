@@ -6,6 +6,7 @@ import type { TableChanges } from '../strategies/changes.ts'
 import { compareStates } from '../strategies/changes.ts'
 import { diffSql } from '../strategies/diff-sql.ts'
 import { headOf } from '../strategies/lifetimes.ts'
+import type { ColumnChanges } from '../strategies/shape.ts'
 import type { ChangeJson } from './change-json.ts'
 import { changeJson } from './change-json.ts'
 import type { Context } from './context.ts'
@@ -16,13 +17,20 @@ import { operation } from './operation.ts'
 export interface DiffOutput {
   from: number
   to: number
-  /** Tables that could not be compared, and why. */
+  /** What is not compared in whole, and why. */
   notes: string[]
-  tables: (Omit<WriteCounts, 'unchanged'> & { table: string; rows: ChangeJson[] })[]
+  tables: TableDiff[]
   /** Statements that make the later state of the earlier one, where they were asked for. */
   sql?: string
   /** The changes cell by cell, where they were asked for so. */
   csv?: string
+}
+
+export interface TableDiff extends Omit<WriteCounts, 'unchanged'> {
+  table: string
+  /** What became of its columns; left out where nothing did. */
+  columns?: ColumnChanges
+  rows: ChangeJson[]
 }
 
 interface DiffInput {
@@ -37,7 +45,7 @@ interface DiffInput {
 export const diff = operation({
   name: 'diff',
   summary: 'compare the states that two versions left, row by row and cell by cell',
-  details: `Without the second version the comparison is with the head: the data as it is now, under the snapshot strategy with what others changed since. Under it the state of a version is the backup taken before the next one. With --csv each line is a cell that differs, for a spreadsheet: table, change, key, column, before, after; a row that came or went has a line for each of its cells, NULL is an empty cell, and empty text is in quotes. With --sql the answer is a script for mysql, mariadb or sqlite3 that makes the second state of the first, its rows in one transaction. Triggers are dropped before and made again after, because what they did is among the changes; on MySQL and MariaDB that, and making and dropping whole tables, is not part of the transaction.`,
+  details: `Without the second version the comparison is with the head: the data as it is now, under the snapshot strategy with what others changed since. Under it the state of a version is the backup taken before the next one. Where the columns of a table are not the same in both states, it says what became of them, and compares the rows in the columns that both have. With --csv each line is a cell that differs, for a spreadsheet: table, change, key, column, before, after; a row that came or went has a line for each of its cells, NULL is an empty cell, and empty text is in quotes. With --sql the answer is a script for mysql, mariadb or sqlite3 that makes the second state of the first, its rows in one transaction. Triggers are dropped before and made again after, because what they did is among the changes; on MySQL and MariaDB that, and making and dropping whole tables, is not part of the transaction.`,
   example: 'rowback diff 1 2 --table customers',
   positional: ['from', 'to'],
   input: z.object({
@@ -66,24 +74,30 @@ async function compare(context: Context, options: DiffInput): Promise<DiffOutput
   const compared = await compareStates(context.engine, live, repository, from, to, options.table ?? null)
   if (options.table !== undefined && compared.length === 0) throw unknownTable(options.table, from, to)
   const tables: DiffOutput['tables'] = []
-  for (const { table, columns, key, changes } of compared) {
+  for (const { table, columns, key, changes, columnChanges } of compared) {
     const { unchanged: _none, ...counts } = noCounts()
     const rows: ChangeJson[] = []
     for await (const change of changes()) {
       countChange(counts as WriteCounts, change)
       if (rows.length < (options.limit ?? Number.POSITIVE_INFINITY)) rows.push(changeJson(change, columns, key))
     }
-    if (counts.inserted + counts.updated + counts.deleted > 0) tables.push({ table, ...counts, rows })
+    if (counts.inserted + counts.updated + counts.deleted > 0 || columnChanges) {
+      tables.push({ table, ...counts, ...(columnChanges && { columns: columnChanges }), rows })
+    }
   }
-  const notes = compared.map(({ note }) => note).filter((note) => note !== null)
-  if (options.csv) return { from, to, notes, tables, csv: diffCsv(tables, compared.filter(isNoted)) }
+  const partial = compared.filter(({ isPartial }) => isPartial)
+  const noted = partial.map((one) => ({ table: one.table, note: partialNote(one, options.sql) }))
+  const notes = noted.map(({ note }) => note)
+  if (options.csv) return { from, to, notes, tables, csv: diffCsv(tables, noted) }
   if (!options.sql) return { from, to, notes, tables }
   const sql = await diffSql(context.engine, live, repository, { from, to }, compared)
   return { from, to, notes, tables, sql }
 }
 
-function isNoted(compared: TableChanges): compared is TableChanges & { note: string } {
-  return compared.note !== null
+function partialNote({ table, columns }: TableChanges, isScript: boolean): string {
+  const differ = `The columns of ${table} are not the same in both states`
+  if (isScript) return `${differ}: it is left out of the script.`
+  return `${differ}: its rows are compared in those that both have: ${columns.join(', ')}.`
 }
 
 function unknownTable(table: string, from: number, to: number): RowbackError {

@@ -1,22 +1,16 @@
 import type { Engine } from '../engines/engine.ts'
 import type { RowChange } from '../model/change.ts'
+import type { Collations } from '../model/key.ts'
 import { RowKey } from '../model/key.ts'
-import type { Table } from '../model/table.ts'
-import { writableColumns } from '../model/table.ts'
+import { sameList } from '../model/table.ts'
 import type { Repository } from '../store/repository.ts'
 import type { LiveState } from './session.ts'
+import type { ColumnChanges } from './shape.ts'
+import { changedColumns } from './shape.ts'
 import type { Place } from './state-reader.ts'
-import { collationsOf, hiddenOf, keyOf, StateReader } from './state-reader.ts'
+import { collationsOf, hiddenOf, keyOf, namesOf, orderOf, StateReader, shapesOf } from './state-reader.ts'
 import type { TableImage } from './table-image.ts'
-import {
-  diffImages,
-  joinMovedRows,
-  liveImage,
-  noImage,
-  stateImage,
-  storedImage,
-  withoutHiddenOrder
-} from './table-image.ts'
+import { diffImages, imageIn, joinMovedRows, liveImage, noImage, stateImage, storedImage } from './table-image.ts'
 
 /** What changed in one table between two states. */
 export interface TableChanges {
@@ -26,8 +20,10 @@ export interface TableChanges {
   /** The columns that tell rows apart; all of them where there is no key. */
   key: string[]
   changes: () => AsyncIterable<RowChange>
-  /** Why the table cannot be compared; it then has no changes. */
-  note: string | null
+  /** What became of its columns; null where nothing did, or where the table was not there in both states. */
+  columnChanges: ColumnChanges | null
+  /** Whether rows are compared only in the columns that both states have. */
+  isPartial: boolean
 }
 
 /**
@@ -49,15 +45,8 @@ export async function compareStates(
   )
   const compared: TableChanges[] = []
   for (const name of names.sort()) {
-    const changes = comparePlaces(
-      engine,
-      repository,
-      name,
-      await before.find(name),
-      await after.find(name),
-      { from, to },
-      only !== null
-    )
+    const places: [Place, Place] = [await before.find(name), await after.find(name)]
+    const changes = comparePlaces(engine, repository, name, ...places, { from, to })
     if (changes) compared.push(changes)
   }
   return compared
@@ -74,67 +63,85 @@ export function comparePlaces(
   name: string,
   before: Place,
   after: Place,
-  { from, to }: { from: number; to: number },
-  named: boolean
+  { from, to }: { from: number; to: number }
 ): TableChanges | null {
   if (before.kind === 'tracked' && after.kind === 'tracked' && before.tracked === after.tracked) {
     const { table, tracking } = before
-    const columns = writableColumns(table).map((column) => column.name)
-    return {
-      table: name,
-      columns,
-      key: table.key ?? columns,
-      changes: () => engine.changesBetween(table, tracking, from, to),
-      note: null
-    }
+    const columns = namesOf(before)
+    const changes = () => engine.changesBetween(table, tracking, from, to)
+    return { table: name, columns, key: table.key ?? columns, changes, columnChanges: null, isPartial: false }
   }
-  // What no version wrote since the earlier state is the same rows in both.
-  if (before.kind === 'live' && after.kind === 'live') return named ? unchanged(name, before.table) : null
-  const key = keyOf(before) ?? keyOf(after)
-  const collations = { ...collationsOf(before), ...collationsOf(after) }
-  const byKey = hiddenOf(before) !== hiddenOf(after) && before.kind !== 'none' && after.kind !== 'none'
-  const a = imageOf(engine, repository, before, from, byKey ? (key ?? []) : null)
-  const b = imageOf(engine, repository, after, to, byKey ? (key ?? []) : null)
+  const a = imageOf(engine, repository, before, from)
+  const b = imageOf(engine, repository, after, to)
   if (!a && !b) return null
-  const some = (a ?? b) as Image
-  const hidden = some.hidden
-  const columns = hidden ? some.image.columns.slice(1) : some.image.columns
-  const imageBefore = a?.image ?? noImage(some.image)
-  const imageAfter = b?.image ?? noImage(some.image)
-  if (!named && imageBefore.columns.join('\n') !== imageAfter.columns.join('\n')) {
-    const note = `${name} is left out: its columns are not the same in both states.`
-    return { table: name, columns, key: key ?? columns, changes: async function* () {}, note }
+  if (!a || !b) return compareWithNothing(name, before, after, a, b)
+  if (before.kind === 'live' && after.kind === 'live') {
+    const columns = namesOf(before)
+    const key = keyOf(before) ?? columns
+    return { table: name, columns, key, changes: async function* () {}, columnChanges: null, isPartial: false }
   }
-  const read = () => diffImages(name, imageBefore, imageAfter)
-  const changes = hidden ? () => joinMovedRows(read(), key && new RowKey(columns, key, collations)) : read
-  return { table: name, columns, key: key ?? columns, changes, note: null }
+  const found = changedColumns(shapesOf(before), shapesOf(after))
+  const columnChanges = found.added.length + found.dropped.length + found.retyped.length > 0 ? found : null
+  const alike = sameList(a.columns, b.columns) && hiddenOf(before) === hiddenOf(after)
+  const compared = alike ? inTheirOrder(name, before, after, a, b) : inCommon(name, before, after, a, b)
+  const isPartial = !sameList(namesOf(before), namesOf(after))
+  return { table: name, ...compared, columnChanges, isPartial }
 }
 
-function unchanged(name: string, table: Table): TableChanges {
-  const columns = writableColumns(table).map((column) => column.name)
-  return { table: name, columns, key: table.key ?? columns, changes: async function* () {}, note: null }
+type Compared = Pick<TableChanges, 'columns' | 'key' | 'changes'>
+
+/** A table that is not there in one of the states. */
+function compareWithNothing(
+  name: string,
+  before: Place,
+  after: Place,
+  a: TableImage | null,
+  b: TableImage | null
+): TableChanges {
+  const some = (a ?? b) as TableImage
+  const compared = inTheirOrder(name, before, after, a ?? noImage(some), b ?? noImage(some))
+  return { table: name, ...compared, columnChanges: null, isPartial: false }
 }
 
-interface Image {
-  image: TableImage
-  hidden: boolean
+/** Range by range; a hidden order is no column. */
+function inTheirOrder(name: string, before: Place, after: Place, a: TableImage, b: TableImage): Compared {
+  const hidden = hiddenOf(before) || hiddenOf(after)
+  const columns = hidden ? a.columns.slice(1) : a.columns
+  const key = keyOf(before) ?? keyOf(after)
+  const read = () => diffImages(name, a, b)
+  const changes = hidden
+    ? () => joinMovedRows(read(), key && new RowKey(columns, key, bothCollations(before, after)))
+    : read
+  return { columns, key: key ?? columns, changes }
 }
 
-function imageOf(
-  engine: Engine,
-  repository: Repository | null,
-  place: Place,
-  at: number,
-  byKey: string[] | null
-): Image | null {
-  if (place.kind === 'none') return null
-  if (place.kind === 'tracked') {
-    return { image: stateImage(engine, place.table, place.tracking, at), hidden: false }
+/** In the columns that both have, and matched by a key of them; whole, where they are not in the same order. */
+function inCommon(name: string, before: Place, after: Place, a: TableImage, b: TableImage): Compared {
+  const then = new Set(namesOf(before))
+  const columns = namesOf(after).filter((column) => then.has(column))
+  const key = [keyOf(before), keyOf(after)].find((names) => names?.every((column) => columns.includes(column))) ?? null
+  const isCut = !hiddenOf(before) && !hiddenOf(after) && sameList(orderOf(before), orderOf(after))
+  const collations = bothCollations(before, after)
+  const [x, y] = [a, b].map((image) => imageIn(image, columns, key ?? [], collations, isCut)) as [
+    TableImage,
+    TableImage
+  ]
+  return { columns, key: key ?? columns, changes: () => diffImages(name, x, y) }
+}
+
+function bothCollations(before: Place, after: Place): Collations {
+  return { ...collationsOf(before), ...collationsOf(after) }
+}
+
+function imageOf(engine: Engine, repository: Repository | null, place: Place, at: number): TableImage | null {
+  switch (place.kind) {
+    case 'none':
+      return null
+    case 'tracked':
+      return stateImage(engine, place.table, place.tracking, at)
+    case 'live':
+      return liveImage(engine, place.table)
+    case 'stored':
+      return storedImage(repository as Repository, place.stored)
   }
-  const hidden = hiddenOf(place)
-  const image =
-    place.kind === 'live' ? liveImage(engine, place.table) : storedImage(repository as Repository, place.stored)
-  return hidden && byKey
-    ? { image: withoutHiddenOrder(image, byKey, collationsOf(place)), hidden: false }
-    : { image, hidden }
 }

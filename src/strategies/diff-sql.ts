@@ -56,8 +56,9 @@ class Script {
   }
 
   async add(changes: TableChanges, before: StateTable | undefined, after: StateTable | undefined): Promise<void> {
-    if (changes.note !== null) this.#notes += commentLine(changes.note)
-    if (!after) this.#dropped += before ? this.#dump.dropTable(before.name) : ''
+    if (changes.isPartial)
+      this.#notes += commentLine(`${changes.table} is left out: its columns are not the same in both states.`)
+    else if (!after) this.#dropped += before ? this.#dump.dropTable(before.name) : ''
     else if (!before) await this.#make(after)
     else await this.#change(changes, before, after)
   }

@@ -19,20 +19,35 @@ export function keptColumns(table: Table, stored: TableManifest): string[] {
   return table.columns.filter((column) => then.get(column.name) === typeOf(column)).map((column) => column.name)
 }
 
+/** What became of a table's columns from one state to another; types as the database declares them, NOT NULL included. */
+export interface ColumnChanges {
+  added: { column: string; type: string }[]
+  dropped: { column: string; type: string }[]
+  retyped: { column: string; before: string; after: string }[]
+}
+
+export function changedColumns(before: readonly Shape[], after: readonly Shape[]): ColumnChanges {
+  const then = new Map(before.map((column) => [column.name, column]))
+  const now = new Map(after.map((column) => [column.name, column]))
+  const typed = (column: Shape) => ({ column: column.name, type: inWords(column) })
+  return {
+    added: after.filter(({ name }) => !then.has(name)).map(typed),
+    dropped: before.filter(({ name }) => !now.has(name)).map(typed),
+    retyped: before.flatMap((old) => {
+      const column = now.get(old.name)
+      if (!column || textOf(column) === textOf(old)) return []
+      return [{ column: old.name, before: inWords(old), after: inWords(column) }]
+    })
+  }
+}
+
 /** What becomes of a table's columns when it is made again as the backup has it; a sentence. */
 export function shapeDifferences(table: Table, stored: TableManifest): string {
-  const now = new Map(table.columns.map((column) => [column.name, column]))
-  const then = new Map(stored.definition.map((column) => [column.name, column]))
-  const added = [...now.keys()].filter((name) => !then.has(name))
-  const dropped = [...then.keys()].filter((name) => !now.has(name))
-  const retyped = [...then.values()].filter((old) => {
-    const column = now.get(old.name)
-    return column && textOf(column) !== textOf(old)
-  })
+  const { added, dropped, retyped } = changedColumns(stored.definition, table.columns)
   const parts = [
-    ...added.map((name) => `column ${name}, added since, goes with its values`),
-    ...dropped.map((name) => `column ${name}, dropped since, comes back with its values`),
-    ...retyped.map((old) => `column ${old.name} is ${inWords(old)} again, not ${inWords(now.get(old.name) as Shape)}`)
+    ...added.map(({ column }) => `column ${column}, added since, goes with its values`),
+    ...dropped.map(({ column }) => `column ${column}, dropped since, comes back with its values`),
+    ...retyped.map(({ column, before, after }) => `column ${column} is ${before} again, not ${after}`)
   ]
   if (parts.length === 0) parts.push('its columns stand in their old order, under their old key')
   const triggers = table.triggers.length > 0 ? 'indexes and triggers' : 'indexes'

@@ -154,3 +154,22 @@ export function keyOf(place: Place): string[] | null {
   if (place.kind === 'none') return null
   return place.kind === 'stored' ? place.stored.key : place.table.key
 }
+
+/** By which its rows are ordered; none for a table that is read whole. */
+export function orderOf(place: Place): string[] {
+  if (place.kind === 'live') return place.table.order ?? []
+  return (place.kind === 'stored' && place.stored.order) || []
+}
+
+/** The columns that there were, computed ones included. */
+export function shapesOf(place: Place): TableManifest['definition'] | Table['columns'] {
+  if (place.kind === 'none') return []
+  return place.kind === 'stored' ? place.stored.definition : place.table.columns
+}
+
+/** The names of the columns that can be written. */
+export function namesOf(place: Place): string[] {
+  return shapesOf(place)
+    .filter((column) => !column.generated)
+    .map((column) => column.name)
+}

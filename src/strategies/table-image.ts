@@ -99,16 +99,30 @@ export function stateImage(engine: Engine, table: Table, tracking: Tracking, ver
   }
 }
 
-/** The image without the hidden order column, matched by the key, so that it compares with {@link stateImage}. */
-export function withoutHiddenOrder(image: TableImage, key: readonly string[], collations: Collations): TableImage {
-  const columns = image.columns.slice(1)
+/**
+ * The image in some of its columns alone, matched by a key among them: so images compare that have other columns besides,
+ * or that are in another order.
+ * @param isCut off where the two images are not in the same order, and are only compared whole
+ */
+export function imageIn(
+  image: TableImage,
+  columns: string[],
+  key: readonly string[],
+  collations: Collations,
+  isCut: boolean
+): TableImage {
+  const at = columns.map((name) => image.columns.indexOf(name))
+  const projected = (line: string) => {
+    const row = decodeRow(line)
+    return encodeRow(at.map((place) => row[place] ?? null))
+  }
   return {
     columns,
     key: new RowKey(columns, key, collations),
-    cuts: image.cuts,
+    cuts: isCut ? image.cuts : [null],
     nameOf: () => null,
     stored: null,
-    lines: async (from, to) => (await image.lines(from, to)).map((line) => encodeRow(decodeRow(line).slice(1)))
+    lines: async (from, to) => (await image.lines(from, to)).map(projected)
   }
 }
 

@@ -1,6 +1,6 @@
 import type { FailedRow } from '../../model/failed-row.ts'
 import type { ChangeJson } from '../../operations/change-json.ts'
-import type { DiffOutput } from '../../operations/diff.ts'
+import type { DiffOutput, TableDiff } from '../../operations/diff.ts'
 import type { RowsOutput, SucceededRow } from '../../operations/rows.ts'
 import type { Style } from '../render.ts'
 import { plural, shorten, textTable } from './table.ts'
@@ -12,21 +12,31 @@ export function diffView({ from, to, notes, tables, sql, csv }: DiffOutput, styl
   if (asText !== undefined) return asText.replace(/\n$/, '')
   const parts = [
     ...notes.map((note) => style.yellow(note)),
-    ...(tables.length === 0 ? [`No row differs between version ${from} and ${to}.`] : []),
+    ...(tables.length === 0 ? [`Nothing differs between version ${from} and ${to}.`] : []),
     ...tables.map((table) => tableView(table, `from version ${from} to ${to}`, style))
   ]
   return parts.join('\n\n')
 }
 
-function tableView(table: DiffOutput['tables'][number], between: string, style: Style): string {
+function tableView(table: TableDiff, between: string, style: Style): string {
   const shown = table.rows.slice(0, SHOWN_ROWS)
   const more = table.inserted + table.updated + table.deleted - shown.length
   const counts = [style.green(`+${table.inserted}`), style.yellow(`~${table.updated}`), style.red(`-${table.deleted}`)]
   return [
     `${style.bold(table.table)}  ${counts.join(' ')}  ${style.dim(between)}`,
+    ...columnLines(table, style),
     ...shown.flatMap((row) => changeLines(row, style)),
     ...(more > 0 ? [style.dim(`  ... and ${plural(more, 'more row')}; all of them with --json`)] : [])
   ].join('\n')
+}
+
+function columnLines({ columns }: TableDiff, style: Style): string[] {
+  if (!columns) return []
+  return [
+    ...columns.added.map(({ column, type }) => style.green(`  + column ${column} ${type}`)),
+    ...columns.dropped.map(({ column, type }) => style.red(`  - column ${column} ${type}`)),
+    ...columns.retyped.map(({ column, before, after }) => style.yellow(`  ~ column ${column}: ${before} -> ${after}`))
+  ]
 }
 
 function changeLines(row: ChangeJson, style: Style): string[] {
