@@ -4,7 +4,7 @@ import { WRITE_STATE_DETAILS, writeState, writeStateInput } from './write-state.
 
 export const checkout = operation({
   name: 'checkout',
-  summary: 'write the state that a version left into another database, to be looked at there',
+  summary: 'write the state that a version left, or a backup holds, into another database, to be looked at there',
   details: WRITE_STATE_DETAILS,
   example: 'rowback checkout 6 --to shop-at-6.db',
   positional: ['version'],

@@ -10,6 +10,12 @@ function named<T extends z.ZodType>(schema: T, description: string, meta: Option
 export const versionReference = (description: string) =>
   named(z.union([z.string().min(1), z.int().min(0)]).transform(String), description, { placeholder: 'VERSION' })
 
+/** A state: what a version left, or a backup holds. @param description what becomes of it */
+export const stateReference = (description: string) =>
+  versionReference(
+    `the version, or the backup (its name, a beginning of it such as 000003, or latest), ${description}`
+  ).meta({ placeholder: 'VERSION|BACKUP' })
+
 export const text = (description: string, placeholder: string, meta: OptionMeta = {}) =>
   named(z.string().min(1), description, { placeholder, ...meta })
 

@@ -4,8 +4,9 @@ import { RowbackError } from '../errors.ts'
 import { toJson } from '../model/value.ts'
 import { headOf } from '../strategies/lifetimes.ts'
 import { StateReader } from '../strategies/state-reader.ts'
+import { namesBackup, openBackup } from './backup/named-backup.ts'
 import type { Context } from './context.ts'
-import { text, versionReference } from './inputs.ts'
+import { stateReference, text } from './inputs.ts'
 import { operation } from './operation.ts'
 
 export interface QueryOutput {
@@ -20,13 +21,13 @@ export const query = operation({
   summary: 'run a query that can only read',
   details: `Under the incremental strategy each row says in version_id which version wrote it:
   SELECT * FROM customers JOIN rowback_version USING (version_id)
-With --at the tables that the query names are as a version left them, without version_id: any SELECT will do, joins and all. Views are as they are now, over the tables as they were.`,
+With --at the tables that the query names are as a version left them or a backup holds them, without version_id: any SELECT will do, joins and all. Views are as they are now, over the tables as they were.`,
   example: 'rowback query "SELECT count(*) FROM customers"',
   positional: ['sql'],
   input: z.object({
     sql: text('the query', 'SQL'),
-    at: versionReference(
-      'ask the state that this version left: its number, its tag, or a time such as 2026-11-01T12:00Z'
+    at: stateReference(
+      'whose state is asked; a version by its number, its tag, or a time such as 2026-11-01T12:00Z'
     ).optional()
   }),
   makesDatabase: false,
@@ -45,6 +46,10 @@ With --at the tables that the query names are as a version left them, without ve
 async function askPast(context: Context, sql: string, reference: string, notes: string[]): Promise<QueryResult> {
   const { engine } = context
   const repository = await context.repository()
+  if (repository && namesBackup(reference)) {
+    const { title, reader } = await openBackup(context, repository, reference)
+    return engine.readOnlyQueryAt(sql, { name: title, tables: reader.names(), table: (name) => reader.table(name) })
+  }
   return engine.readTransaction(async () => {
     const live = await context.liveState()
     const at = await context.versionNumberOrTime(reference, live.versions)

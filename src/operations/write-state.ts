@@ -2,8 +2,9 @@ import { z } from 'zod'
 import type { Restored, RestoreRequest } from '../strategies/restore-into.ts'
 import { restoreInto } from '../strategies/restore-into.ts'
 import { StateReader } from '../strategies/state-reader.ts'
+import { namesBackup, openBackup } from './backup/named-backup.ts'
 import type { Context } from './context.ts'
-import { names, text, versionReference } from './inputs.ts'
+import { names, stateReference, text } from './inputs.ts'
 import { ledgerNeeded } from './lost-database.ts'
 
 /** A state that was written into another database. */
@@ -18,17 +19,21 @@ export interface WrittenState extends Restored {
 
 /** What every operation that writes a state elsewhere asks for. */
 export const writeStateInput = z.object({
-  version: versionReference('the version whose state is written; 0 is what was there before the first'),
+  version: stateReference('whose state is written; version 0 is what was there before the first'),
   to: text('the database to write into, such as shop-at-6.db or mysql://user@host/shop_at_6', 'URL'),
   table: names('only these tables', 'TABLE[,TABLE]').optional()
 })
 
 export type WriteStateInput = z.output<typeof writeStateInput>
 
-export const WRITE_STATE_DETAILS = `The database has none of these tables yet; a SQLite file is made. What is written is read back and compared; on any error nothing of it stays. In a database of the same kind the tables are what they were. In one of another kind (MySQL, SQLite) every value is the same, and notes say what else is not: types, defaults, indexes, foreign keys.`
+export const WRITE_STATE_DETAILS = `The database has none of these tables yet; a SQLite file is made. What is written is read back and compared; on any error nothing of it stays. In a database of the same kind the tables are what they were. In one of another kind (MySQL, SQLite) every value is the same, and notes say what else is not: types, defaults, indexes, foreign keys. A backup that is named as such (see: rowback backup list) needs nothing but the repository: it can be written when its database is lost, and holds what there was when it was taken.`
 
-/** Writes the state that a version left into another database. */
-export async function writeState(context: Context, input: WriteStateInput): Promise<WrittenState> {
+/** Writes the state that a version left, or a backup holds, into another database. */
+export function writeState(context: Context, input: WriteStateInput): Promise<WrittenState> {
+  return namesBackup(input.version) ? writeBackup(context, input) : writeVersion(context, input)
+}
+
+async function writeVersion(context: Context, input: WriteStateInput): Promise<WrittenState> {
   const from = await versionNumber(context, input.version)
   const repository = await context.repository()
   return writeInto(context, input, (write, to) =>
@@ -40,6 +45,17 @@ export async function writeState(context: Context, input: WriteStateInput): Prom
       return { from, to, tables: restored.tables, notes }
     })
   )
+}
+
+/** Writes what a backup holds, with nothing but the repository. */
+async function writeBackup(context: Context, input: WriteStateInput): Promise<WrittenState> {
+  const { name, title, manifest, reader } = await openBackup(context, await context.repositoryByItself(), input.version)
+  const { state, takenAt, engine } = manifest
+  return writeInto(context, input, async (write, to) => {
+    const { tables, notes } = await write({ reader, from: engine, state: title })
+    const holds = `The backup holds the state of version ${state}, taken at ${takenAt}; changes made after that are not in it.`
+    return { from: state, backup: name, to, tables, notes: [holds, ...notes] }
+  })
 }
 
 async function versionNumber(context: Context, reference: string): Promise<number> {
@@ -57,7 +73,7 @@ type Write = (source: Pick<RestoreRequest, 'reader' | 'from' | 'state'>) => Prom
  * Opens the database to write into, and closes it again.
  * @param work is handed what writes a state there, and the database's name
  */
-export async function writeInto<T>(
+async function writeInto<T>(
   context: Context,
   input: WriteStateInput,
   work: (write: Write, to: string) => Promise<T>

@@ -12,12 +12,19 @@ export type StateTable = PastTable
 
 /** A state of which everything can be read. */
 export interface ReadableState {
+  /** When the backup was taken that some table is read from, ISO 8601, UTC; null where the database itself has them all. */
+  readonly takenAt: string | null
   /** Views, routines and the like. */
   objects(): Promise<SchemaObjects>
   /** The tables that there were. */
   names(): string[]
   /** A table that there was; undefined where there was none. */
   table(name: string): Promise<StateTable | undefined>
+  /**
+   * What is read as it is now although it is asked for as it was, of some tables: no version wrote them since, so that no
+   * backup had to hold them, and what others changed since cannot be told. Sentences.
+   */
+  unkept(names: readonly string[]): string[]
 }
 
 /** Reads what one full backup holds, of all tables, with nothing but the repository. */
@@ -28,6 +35,14 @@ export class BackupReader implements ReadableState {
   constructor(repository: Repository, backup: Manifest) {
     this.#repository = repository
     this.#backup = backup
+  }
+
+  get takenAt(): string {
+    return this.#backup.takenAt
+  }
+
+  unkept(): string[] {
+    return []
   }
 
   async objects(): Promise<SchemaObjects> {

@@ -4,15 +4,14 @@ import type { Engine } from '../engines/engine.ts'
 import { RowbackError } from '../errors.ts'
 import type { SchemaObject } from '../model/schema-object.ts'
 import type { Row } from '../model/value.ts'
-import type { StateTable } from './backup-reader.ts'
+import type { ReadableState, StateTable } from './backup-reader.ts'
 import type { LiveState } from './session.ts'
-import type { StateReader } from './state-reader.ts'
 
 const COUNTS = /\bAUTO_?INCREMENT\b/i
 
 export interface ExportRequest {
   engine: Engine
-  state: StateReader
+  state: ReadableState
   live: LiveState
   /** What the file says of itself, a comment line each. */
   about: readonly string[]

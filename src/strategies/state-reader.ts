@@ -58,7 +58,6 @@ export class StateReader implements ReadableState {
     return new StateReader(engine, live, repository, at, tracked, stored)
   }
 
-  /** When the backup was taken that some table is read from, ISO 8601, UTC; null where the database itself has them all. */
   get takenAt(): string | null {
     return (this.#stored && this.#stored.tables.length > 0 && this.#stored.takenAt) || null
   }
@@ -76,10 +75,6 @@ export class StateReader implements ReadableState {
     return [...this.#tracked.keys(), ...stored, ...live]
   }
 
-  /**
-   * What is read as it is now although it is asked for as it was, of some tables: no version wrote them since, so that no
-   * backup had to hold them, and what others changed since cannot be told. Sentences.
-   */
   unkept(names: readonly string[]): string[] {
     if (this.#at === headOf(this.#live.versions)) return []
     const tables = this.#live.tables.filter((table) => names.includes(table.name) && this.#isAsLive(table))

@@ -2,16 +2,20 @@ import { z } from 'zod'
 import { RowbackError } from '../../errors.ts'
 import type { Version } from '../../model/version.ts'
 import { assertNew, writeNewFile } from '../../store/new-file.ts'
+import type { ReadableState } from '../../strategies/backup-reader.ts'
 import type { ExportedTable } from '../../strategies/export-sql.ts'
 import { exportState } from '../../strategies/export-sql.ts'
 import type { LiveState } from '../../strategies/session.ts'
 import { StateReader } from '../../strategies/state-reader.ts'
 import type { Context } from '../context.ts'
-import { text, versionReference } from '../inputs.ts'
+import { stateReference, text } from '../inputs.ts'
 import { operation } from '../operation.ts'
+import { namesBackup, openBackup } from './named-backup.ts'
 
 export interface ExportOutput {
   version: number
+  /** Its name, where a backup was asked for and not a version. */
+  backup?: string
   file: string
   /** The moment whose state it is: of the backup, else of the export; ISO 8601, UTC. */
   stateOf: string
@@ -25,23 +29,25 @@ export interface ExportOutput {
 
 export const backupExport = operation({
   name: 'backup export',
-  summary: 'write the state that a version left as an SQL file for mysql, mariadb or sqlite3',
+  summary: 'write the state that a version left, or a backup holds, as an SQL file for mysql, mariadb or sqlite3',
   details: `The file is restored into an empty database by the stock client: mariadb DATABASE < FILE, mysql DATABASE < FILE or sqlite3 NEW.db < FILE. It is named after the database and the time (UTC) at which the state was backed up, or else of the export. A file that is there is never overwritten. Other programs go on writing meanwhile; what they write is not in the file. The rowids of SQLite tables without an INTEGER PRIMARY KEY are not kept, but the order of their rows is.`,
   example: 'rowback backup export 3 --out shop-at-3.sql',
   positional: ['version'],
   input: z.object({
-    version: versionReference('the version whose state is written'),
+    version: stateReference('whose state is written'),
     out: text('the file; {database}_backup_{YYYYMMDDHHmmss}.sql here when left out', 'FILE').optional()
   }),
   makesDatabase: false,
   async run(context, options): Promise<ExportOutput> {
     const { engine, ledger } = context
-    const number = await context.versionNumber(options.version)
-    const version = await ledger.version(number)
     const repository = await context.repository()
+    const backup =
+      repository && namesBackup(options.version) ? await openBackup(context, repository, options.version) : null
+    const number = backup ? backup.manifest.state : await context.versionNumber(options.version)
+    const version = await ledger.version(number)
     return engine.readTransaction(async () => {
       const live = await context.liveState()
-      const state = await StateReader.open(engine, live, repository, number)
+      const state = backup ? backup.reader : await StateReader.open(engine, live, repository, number)
       const stateOf = state.takenAt ?? new Date().toISOString()
       const file = options.out ?? fileName(engine.database, stateOf)
       assertNew(file)
@@ -52,7 +58,7 @@ export const backupExport = operation({
       const request = { engine, state, live, about, objects, signal: context.signal }
       const bytes = await writeNewFile(file, untilChanged(context, live, exportState(request, tables)))
       const rows = tables.reduce((sum, table) => sum + table.rows, 0)
-      return { version: number, file, stateOf, tables, rows, bytes, notes }
+      return { version: number, ...(backup && { backup: backup.name }), file, stateOf, tables, rows, bytes, notes }
     })
   }
 })
@@ -74,7 +80,7 @@ function description({ engine, ledger }: Context, version: Version, stateOf: str
   ]
 }
 
-async function reservations({ engine }: Context, live: LiveState, state: StateReader): Promise<string[]> {
+async function reservations({ engine }: Context, live: LiveState, state: ReadableState): Promise<string[]> {
   const unsupported = await engine.unsupportedTables()
   const names = new Set(state.names())
   const loose = live.tables.filter((table) => !table.atomic && names.has(table.name)).map((table) => table.name)

@@ -1,5 +1,8 @@
 import { ExitCode, RowbackError, usageError } from '../../errors.ts'
+import type { Manifest } from '../../store/manifest.ts'
 import type { Repository } from '../../store/repository.ts'
+import { BackupReader } from '../../strategies/backup-reader.ts'
+import type { Context } from '../context.ts'
 
 const LATEST = 'latest'
 const SHOWN = 15
@@ -35,6 +38,39 @@ export async function backupNamed(repository: Repository, word: string): Promise
   }
   if (name === undefined) throw missing(repository, word, names)
   return name
+}
+
+/** A backup that a user named, to be read. */
+export interface NamedBackup {
+  name: string
+  /** In words, for messages: `backup 000003-67489c16`. */
+  title: string
+  manifest: Manifest
+  reader: BackupReader
+}
+
+/**
+ * Opens the backup that a user names where a version could be named, too.
+ * @param word one that {@link namesBackup} takes for a backup's
+ * @throws RowbackError as {@link backupNamed} does, `backup.damaged`, and `backup.ambiguous` where the word is also the tag of
+ *   a version, as far as the database can be asked
+ */
+export async function openBackup(context: Context, repository: Repository, word: string): Promise<NamedBackup> {
+  await refuseTag(context, word)
+  const name = await backupNamed(repository, word)
+  const manifest = await repository.manifest(name)
+  return { name, title: `backup ${shownName(name)}`, manifest, reader: new BackupReader(repository, manifest) }
+}
+
+async function refuseTag(context: Context, word: string): Promise<void> {
+  if (context.lost || !context.ledger.exists) return
+  const tagged = await context.tagged(word)
+  if (!tagged) return
+  throw usageError(
+    'backup.ambiguous',
+    `"${word}" is the tag of version ${tagged.number}, and may be a backup.`,
+    `Name the version by its number, ${tagged.number}, or the backup by its whole name; see: rowback backup list`
+  )
 }
 
 /** As much of a name as tells it from the others. */
