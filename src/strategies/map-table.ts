@@ -6,7 +6,7 @@ import { writableColumns } from '../model/table.ts'
 import type { Row, Value } from '../model/value.ts'
 import { display } from '../model/value.ts'
 import type { ValueClass } from './survey-values.ts'
-import { classOf, plainDigits, ValueSurvey } from './survey-values.ts'
+import { classOf, numberText, plainDigits, ValueSurvey } from './survey-values.ts'
 
 const INT64: ColumnType = { kind: 'integer', min: -(2n ** 63n), max: 2n ** 63n - 1n }
 const TEXT: ColumnType = { kind: 'text', maxLength: null }
@@ -18,7 +18,7 @@ export interface MappedTable {
   definition: TableDefinition
   /** The columns that are carried over, by their place in the rows of the state. */
   columns: Column[]
-  /** Whether the integers of a column have become text, for which there is room. */
+  /** Whether the numbers of a column have become text, for which there is room. */
   asText: boolean[]
   /** What is not as it was, as sentences. */
   notes: string[]
@@ -45,9 +45,13 @@ export async function mapTable(state: PastTable, target: Engine): Promise<Mapped
       ...(isTime && { seen: { longest, fractionDigits, zoned: false } })
     }
   })
-  const asText = surveys.map((seen, i) => seen.only('integer') && defined[i]?.type.kind === 'text')
+  const asText = surveys.map((seen, i) => defined[i]?.type.kind === 'text' && (seen.only('integer') || seen.canBeText))
   const definition = { name: state.name, columns: defined, key }
-  return { definition, columns, asText, notes: [...notes, ...notCarried(state)] }
+  const mixed = columns.filter((_, i) => asText[i] && surveys[i]?.canBeText)
+  const told = mixed.map(
+    ({ name }) => `${state.name}.${name}: values of several types stand in it; its numbers have become text.`
+  )
+  return { definition, columns, asText, notes: [...notes, ...told, ...notCarried(state)] }
 }
 
 async function survey(state: PastTable): Promise<ValueSurvey[]> {
@@ -127,7 +131,7 @@ function decimalFits({ precision, scale }: { precision: number; scale: number },
   return seen.only('integer', 'real') && seen.decimalDigits <= scale && seen.wholeDigits <= precision - scale
 }
 
-/** Values of several types in one column have no type that holds them all; the first that does not fit is told by name. */
+/** Values of several types have no type that holds them all but text, if that; the first that does not fit is told by name. */
 function typeByClass(seen: ValueSurvey): ColumnType {
   if (seen.classes.size === 2 && seen.only('integer', 'real') && seen.areDoubles) return { kind: 'double' }
   const [only] = seen.classes
@@ -219,9 +223,11 @@ export function rowMapper(mapped: MappedTable, made: Table, target: Engine): (ro
     })
 }
 
-function valueMapper(column: Column, integersAsText: boolean, target: Engine): (value: Value) => Value | Unholdable {
+function valueMapper(column: Column, numbersAsText: boolean, target: Engine): (value: Value) => Value | Unholdable {
   const adapt = target.adapter(column)
-  const convert = integersAsText ? String : converterTo(column, target)
+  const others = converterTo(column, target)
+  const convert = (value: Exclude<Value, null>) =>
+    numbersAsText && (typeof value === 'bigint' || typeof value === 'number') ? numberText(value) : others(value)
   return (value) => {
     const converted = convert(value as Exclude<Value, null>)
     return converted instanceof Unholdable || adapt === null ? converted : adapt(converted)

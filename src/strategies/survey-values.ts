@@ -30,6 +30,8 @@ export class ValueSurvey {
   areDatetimes = true
   areTimes = true
   areDecimals = true
+  /** Some text reads as a number, such as 5 or 1e3. */
+  hasNumericText = false
   /** The most digits before and after the point, of numbers as they are shown. */
   wholeDigits = 0
   decimalDigits = 0
@@ -45,6 +47,14 @@ export class ValueSurvey {
     if (typeof value === 'string') this.#addText(value)
     else if (typeof value === 'bigint') this.#addInteger(value)
     else if (typeof value === 'number') this.#addDigits(plainDigits(value))
+  }
+
+  /**
+   * Numbers stand beside text, or integers beside numbers that have no room for them, and as text each is still told from
+   * every other.
+   */
+  get canBeText(): boolean {
+    return this.classes.size > 1 && this.only('integer', 'real', 'text') && !this.hasNumericText
   }
 
   /** All values that are there are of these classes. */
@@ -65,6 +75,7 @@ export class ValueSurvey {
     this.areDatetimes &&= DATETIME.test(text)
     this.areTimes &&= TIME.test(text)
     this.areDecimals &&= DECIMAL.test(text)
+    this.hasNumericText ||= text.trim() !== '' && !Number.isNaN(Number(text))
     const fraction = /\.(\d+)$/.exec(text)?.[1]
     if (fraction !== undefined) this.fractionDigits = Math.max(this.fractionDigits, fraction.length)
   }
@@ -76,6 +87,13 @@ export class ValueSurvey {
     this.wholeDigits = Math.max(this.wholeDigits, wholeDigits)
     this.decimalDigits = Math.max(this.decimalDigits, decimalDigits)
   }
+}
+
+/** A number as a text that no other number has: one with a point or an exponent where it is no integer. */
+export function numberText(value: bigint | number): string {
+  if (typeof value === 'bigint') return String(value)
+  const text = Object.is(value, -0) ? '-0' : String(value)
+  return /^-?\d+$/.test(text) ? `${text}.0` : text
 }
 
 /** A number as its shortest digits without an exponent; null where it is only shown with one. */

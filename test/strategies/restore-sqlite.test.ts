@@ -201,8 +201,34 @@ else {
       ])
     })
 
+    test('numbers beside text become text, each told from every other, and that is said', async () => {
+      await baseline(`CREATE TABLE t (id INTEGER PRIMARY KEY, n NUMERIC, i INTEGER, r REAL, any_type);
+        INSERT INTO t VALUES (1, 5, 5, 1, 1), (2, 'five', 'x', 'one', 1.0), (3, 9007199254740993, NULL, -0.0, -0.0),
+          (4, 2.5, -1, 1e300, 'FIVE '), (5, 'FIVE', 'X', 0.1, 'five'), (6, NULL, 0, 1e999, 9007199254740993)`)
+      const { notes } = await db.checkout(0, database.url)
+      const there = await rowsThere('t')
+      expect(there.declared).toEqual(['bigint', ...Array(4).fill('longtext')])
+      expect(there.rows).toEqual([
+        [1n, '5', '5', '1.0', '1'],
+        [2n, 'five', 'x', 'one', '1.0'],
+        [3n, '9007199254740993', null, '0.0', '-0.0'],
+        [4n, '2.5', '-1', '1e+300', 'FIVE '],
+        [5n, 'FIVE', 'X', '0.1', 'five'],
+        [6n, null, '0', 'Infinity', '9007199254740993']
+      ])
+      expect(notes).toEqual(
+        ['n', 'i', 'r', 'any_type']
+          .flatMap((column) => [
+            expect.stringMatching(new RegExp(`^t\\.${column}: .* -> longtext$`)),
+            `t.${column}: values of several types stand in it; its numbers have become text.`
+          ])
+          .sort((a, b) => Number(typeof a === 'string') - Number(typeof b === 'string'))
+      )
+    })
+
     test.each([
-      ['text among integers', 'x INTEGER', "(1, 5), (2, 'five')", /t\.x of the row id = [12] cannot be held by mysql/],
+      ['text like a number beside one', 'x', "(1, 5), (2, '5')", /t\.x of the row id = [12] cannot be held by mysql/],
+      ['bytes among integers', 'x INTEGER', "(1, 5), (2, X'05')", /t\.x of the row id = [12] cannot be held by mysql/],
       ['an infinite number', 'x REAL', '(1, 1.5), (2, 1e999)', /t\.x of the row id = 2 .*Infinity/],
       ['bytes that are no text', 'x TEXT', "(1, 'a'), (2, CAST(X'FF' AS TEXT))", /t\.x of the row id = 2 .*0xff/],
       ['bytes among texts', 'x TEXT', "(1, 'a'), (2, X'FF')", /t\.x of the row id = 2 .*0xff/]
