@@ -15,6 +15,7 @@ import { Context } from './operations/context.ts'
 import { diff } from './operations/diff.ts'
 import { enable } from './operations/enable.ts'
 import { exec } from './operations/exec.ts'
+import { recoverFirst, refuseInterrupted } from './operations/interrupted.ts'
 import { log } from './operations/log.ts'
 import type { MigrateOutput } from './operations/migrate.ts'
 import { migrate } from './operations/migrate.ts'
@@ -133,6 +134,7 @@ export class Rowback {
     }
     const context = this.#context.forOne()
     try {
+      await this.#whenInterrupted(operation, context, parsed.data)
       return await operation.run(context, parsed.data)
     } finally {
       context.release()
@@ -143,6 +145,17 @@ export class Rowback {
     if (operation.makesDatabase || (operation.worksWithoutDatabase && this.#context.lost)) return
     const { engine, ledger } = this.#context
     if (engine.isNew && !ledger.exists) throw missing(this.config, engine)
+  }
+
+  async #whenInterrupted<I extends z.ZodObject, O>(
+    operation: Operation<I, O>,
+    context: Context,
+    input: z.output<I>
+  ): Promise<void> {
+    const todo = operation.whenInterrupted?.(input) ?? null
+    if (todo === null || context.lost || !context.ledger.exists) return
+    if (todo === 'refuse') await refuseInterrupted(context)
+    else context.recovered.push(...(await recoverFirst(context, Number(input.wait) * 1000)))
   }
 
   /** Loads a file into a table, as a new version. */

@@ -18,6 +18,8 @@ export const CONTROL_TABLES = ['rowback_meta', 'rowback_version', 'rowback_faile
 export interface Capabilities {
   /** CREATE, ALTER and DROP are undone with the transaction. */
   transactionalDdl: boolean
+  /** {@link Engine.exclusively} keeps out the sessions of all servers, also where several are one cluster. */
+  exclusiveEverywhere: boolean
   /** Bookkeeping columns can be hidden from `SELECT *`. */
   invisibleColumns: boolean
   /** The largest integer that a column can hold. */

@@ -88,6 +88,7 @@ export const blame = operation({
     ).optional()
   }),
   makesDatabase: false,
+  whenInterrupted: () => 'refuse',
   async run(context, input): Promise<BlameOutput> {
     const repository = await context.repository()
     return context.engine.readTransaction(async () => {

@@ -1,3 +1,4 @@
+import { namesBackup } from './backup/named-backup.ts'
 import { operation } from './operation.ts'
 import type { WrittenState } from './write-state.ts'
 import { WRITE_STATE_DETAILS, writeState, writeStateInput } from './write-state.ts'
@@ -10,6 +11,7 @@ export const checkout = operation({
   positional: ['version'],
   input: writeStateInput,
   makesDatabase: false,
+  whenInterrupted: ({ version }) => (namesBackup(version) ? null : 'refuse'),
   worksWithoutDatabase: true,
   run: (context, input): Promise<WrittenState> => writeState(context, input)
 })

@@ -19,6 +19,8 @@ export class Context {
   readonly onProgress: OnProgress
   readonly signal: AbortSignal | undefined
   readonly #repositories: Repository[] = []
+  /** What interrupted runs had left and was put right before this operation began; sentences. */
+  readonly recovered: string[] = []
   /** Opens another database by its URL; whoever asks closes it. */
   readonly openOther: (url: string) => Promise<Engine>
 
@@ -79,7 +81,7 @@ export class Context {
     const lost = versionsOfLostRepository(root, await this.ledger.versions())
     if (lost.length > 0) throw repositoryMissing(root, lost)
     const repository = this.#closedLater(await Repository.open(root, identity, wait))
-    return { engine: this.engine, ledger: this.ledger, repository, scope, signal: this.signal }
+    return { engine: this.engine, ledger: this.ledger, repository, scope, signal: this.signal, told: this.recovered }
   }
 
   /**

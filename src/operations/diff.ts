@@ -57,6 +57,7 @@ export const diff = operation({
     csv: flag('print a CSV with a line for each cell that differs')
   }),
   makesDatabase: false,
+  whenInterrupted: () => 'refuse',
   async run(context, options): Promise<DiffOutput> {
     if (options.sql && options.csv) {
       throw usageError('diff.both', 'A diff is printed in one form.', 'Choose one of --sql and --csv.')

@@ -13,7 +13,7 @@ import type { Script } from '../strategies/script-plan.ts'
 import { planScript, readScript } from '../strategies/script-plan.ts'
 import type { Context } from './context.ts'
 import { authorship, flag, scope, text, wait } from './inputs.ts'
-import { interruptedNotes } from './migrate.ts'
+import { interruptedNotes } from './interrupted.ts'
 import { operation } from './operation.ts'
 import type { VersionJson } from './version-json.ts'
 import { rehearsedJson, versionJson } from './version-json.ts'
@@ -54,6 +54,7 @@ The tables that may change are copied aside for the comparison, and others who w
   positional: ['script'],
   input,
   makesDatabase: false,
+  whenInterrupted: ({ dryRun }) => (dryRun ? 'refuse' : 'recover'),
   async run(context, options): Promise<ExecOutput> {
     if (!options.description) {
       throw usageError(

@@ -24,6 +24,7 @@ import type { RunResult } from '../strategies/run.ts'
 import { rehearse, runVersion } from '../strategies/run.ts'
 import type { Context } from './context.ts'
 import { authorship, flag, names, scope, text, wait } from './inputs.ts'
+import { interruptedNotes } from './interrupted.ts'
 import { operation } from './operation.ts'
 import type { VersionJson } from './version-json.ts'
 import { rehearsedJson, versionJson } from './version-json.ts'
@@ -103,6 +104,7 @@ A plan file (.yaml) loads several tables as one version, with rules for columns:
   positional: ['source'],
   input,
   makesDatabase: true,
+  whenInterrupted: ({ dryRun }) => (dryRun ? 'refuse' : 'recover'),
   exitCode: (output: MigrateOutput) =>
     output.tables.some((table) => table.failed > 0) ? ExitCode.someRowsFailed : ExitCode.done,
   async run(context, options): Promise<MigrateOutput> {
@@ -278,13 +280,6 @@ function sourceIdentity(bounds: BoundTable[]): Pick<VersionHeader, 'sourceName' 
     sourceName: sources.map((source) => source.name).join(', '),
     sourceSha256: sources.map((source) => source.sha256).join(',')
   }
-}
-
-/** What to say of runs that were found interrupted. */
-export function interruptedNotes(interrupted: readonly number[]): string[] {
-  return interrupted.map(
-    (number) => `Version ${number} had been interrupted; nothing of it was written. It is marked as failed.`
-  )
 }
 
 async function writeFailedRows(result: RunResult, repository: Repository, bounds: BoundTable[]): Promise<void> {

@@ -25,6 +25,11 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O = unknown> {
   makesDatabase: boolean
   /** Whether a target that cannot be opened is no error before the operation asks for it. */
   worksWithoutDatabase?: boolean
+  /**
+   * What becomes of changes of tables that an interrupted run left half-way, before the operation looks at the tables:
+   * `recover` puts them right first, `refuse` ends with exit code 6. Left out where it looks at none.
+   */
+  whenInterrupted?(input: z.output<I>): 'recover' | 'refuse' | null
   run(context: Context, input: z.output<I>): Promise<O>
   /** What the process answers when it is done. */
   exitCode?(output: O): ExitCode

@@ -31,6 +31,7 @@ With --at the tables that the query names are as a version left them or a backup
     ).optional()
   }),
   makesDatabase: false,
+  whenInterrupted: ({ at }) => (at !== undefined && namesBackup(at) ? null : 'refuse'),
   async run(context, { sql, at }): Promise<QueryOutput> {
     assertSingle(sql)
     const notes: string[] = []

@@ -13,8 +13,8 @@ export interface RecoverOutput {
 
 export const recover = operation({
   name: 'recover',
-  summary: 'mark interrupted runs as failed',
-  details: `A run that was killed left nothing: its rows and its entry commit in one transaction. Rows of tables that are not atomic, such as MyISAM, are put back from the backup taken before. Its entry stays pending until the next migration, or this command, marks it.`,
+  summary: 'mark interrupted runs as failed, and put right what they left',
+  details: `A run that was killed left nothing: its rows and its entry commit in one transaction. Rows of tables that are not atomic, such as MyISAM, are put back from the backup taken before. Its entry stays pending until this command, or whatever makes a version or a backup, marks it. Only where changes of tables are no part of a transaction (MySQL, MariaDB) can a run leave tables in the middle of one: what reads them then ends with exit code 6 until that is put right.`,
   example: 'rowback recover',
   positional: [],
   input: z.object({ wait }),

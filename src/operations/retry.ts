@@ -28,6 +28,7 @@ export const retry = operation({
   positional: ['version', 'file'],
   input,
   makesDatabase: false,
+  whenInterrupted: ({ dryRun }) => (dryRun ? 'refuse' : 'recover'),
   ...(migrate.exitCode && { exitCode: migrate.exitCode }),
   async run(context, options): Promise<MigrateOutput> {
     const version = await context.ledger.version(await context.versionNumber(options.version))

@@ -15,7 +15,7 @@ import { changedObjectNotes } from '../strategies/schema-objects.ts'
 import type { LiveState } from '../strategies/session.ts'
 import type { Context } from './context.ts'
 import { authorship, flag, scope, text, versionReference, wait } from './inputs.ts'
-import { interruptedNotes } from './migrate.ts'
+import { interruptedNotes } from './interrupted.ts'
 import { operation } from './operation.ts'
 import { undoHeader } from './undo-header.ts'
 import type { VersionJson } from './version-json.ts'
@@ -51,6 +51,7 @@ export const rollback = operation({
   positional: ['version'],
   input,
   makesDatabase: false,
+  whenInterrupted: ({ dryRun }) => (dryRun ? 'refuse' : 'recover'),
   async run(context, options): Promise<RollbackOutput> {
     const to = await context.versionNumber(options.version)
     const live = await context.liveState()

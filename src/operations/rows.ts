@@ -35,6 +35,7 @@ export const rows = operation({
     limit: count('at most so many rows').optional()
   }),
   makesDatabase: false,
+  whenInterrupted: ({ succeeded }) => (succeeded ? 'refuse' : null),
   async run(context, options): Promise<RowsOutput> {
     if (options.failed && options.succeeded)
       throw usageError('rows.both', 'Rows either failed or succeeded.', 'Choose one of --failed and --succeeded.')

@@ -232,7 +232,7 @@ export async function runVersion(
   return session.engine.exclusively(options.wait, async () => {
     const failed = new FailedRowSpool()
     const { number, interrupted } = await session.ledger.begin(header, options.wait)
-    const notes: string[] = []
+    const notes: string[] = [...session.told]
     const version = await makeOrFail(session, number, failed, options, work, notes)
     await settle(session)
     return { version, interrupted, failed, notes }

@@ -95,9 +95,10 @@ function unsettled(cause: unknown): RowbackError {
   })
 }
 
-/** What is left to do, in words. */
-export async function unsettledChanges(ledger: Ledger): Promise<string[]> {
-  return (await ledger.schemaNotes()).map(({ version, note }) => {
+/** What is left to do, in words. @param except of these versions it is not asked */
+export async function unsettledChanges(ledger: Ledger, except: readonly number[] = []): Promise<string[]> {
+  const notes = (await ledger.schemaNotes()).filter(({ version }) => !except.includes(version))
+  return notes.map(({ version, note }) => {
     const change = JSON.parse(note) as SchemaChange
     const what = {
       created: `the table ${change.table} was made`,

@@ -13,6 +13,8 @@ export interface Session {
   repository: Repository
   /** What backups before versions hold. */
   scope: BackupScope
+  /** What was put right before; sentences. */
+  told: readonly string[]
   /** Gives the run up. */
   signal: AbortSignal | undefined
 }

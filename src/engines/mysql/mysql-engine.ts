@@ -126,6 +126,7 @@ export class MysqlEngine extends SqlEngine {
     this.advice = server.localInfile ? [] : [INFILE_OFF]
     this.capabilities = {
       transactionalDdl: false,
+      exclusiveEverywhere: !server.cluster,
       invisibleColumns: server.invisibleColumns,
       largestInteger: 2n ** 64n - 1n,
       typesPerValue: false,

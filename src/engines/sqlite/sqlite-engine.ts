@@ -64,6 +64,7 @@ export class SqliteEngine extends SqlEngine {
   readonly isNew: boolean
   readonly capabilities = {
     transactionalDdl: true,
+    exclusiveEverywhere: true,
     invisibleColumns: false,
     largestInteger: 2n ** 63n - 1n,
     typesPerValue: true,

@@ -16,6 +16,7 @@ export const backupCreate = operation({
   positional: [],
   input: z.object({ wait }),
   makesDatabase: false,
+  whenInterrupted: () => 'recover',
   async run(context, options): Promise<BackupJson> {
     const waitMs = options.wait * 1000
     const lost = await context.beginAnew(waitMs)
@@ -31,6 +32,7 @@ export const backupCreate = operation({
       })
     )
     const backup = backupJson(name, await repository.manifest(name))
+    backup.notes.unshift(...context.recovered)
     if (lost.length > 0)
       backup.notes = [`Earlier backups are lost: this begins a new repository. ${lossOf(lost)}`, ...backup.notes]
     return backup

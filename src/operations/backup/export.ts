@@ -38,6 +38,7 @@ export const backupExport = operation({
     out: text('the file; {database}_backup_{YYYYMMDDHHmmss}.sql here when left out', 'FILE').optional()
   }),
   makesDatabase: false,
+  whenInterrupted: ({ version }) => (namesBackup(version) ? null : 'refuse'),
   async run(context, options): Promise<ExportOutput> {
     const { engine, ledger } = context
     const repository = await context.repository()

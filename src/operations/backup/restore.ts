@@ -1,6 +1,7 @@
 import { operation } from '../operation.ts'
 import type { WrittenState } from '../write-state.ts'
 import { WRITE_STATE_DETAILS, writeState, writeStateInput } from '../write-state.ts'
+import { namesBackup } from './named-backup.ts'
 
 /** `checkout` by the name under which those look for it who think of backups; and the way without the database. */
 export const backupRestore = operation({
@@ -11,6 +12,7 @@ export const backupRestore = operation({
   positional: ['version'],
   input: writeStateInput,
   makesDatabase: false,
+  whenInterrupted: ({ version }) => (namesBackup(version) ? null : 'refuse'),
   worksWithoutDatabase: true,
   run: (context, input): Promise<WrittenState> => writeState(context, input)
 })

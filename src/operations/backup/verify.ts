@@ -43,6 +43,7 @@ export const backupVerify = operation({
     rehearse: flag('also restore it into a scratch database and compare every row')
   }),
   makesDatabase: false,
+  whenInterrupted: ({ rehearse }) => (rehearse ? 'refuse' : null),
   worksWithoutDatabase: true,
   async run(context, options): Promise<BackupVerifyOutput> {
     if (context.lost && (options.version !== undefined || options.rehearse)) {
