@@ -222,11 +222,6 @@ export class Ledger {
     return this.#versionsWhere('1 = 1')
   }
 
-  /** The numbers of runs that did not end. */
-  async pending(): Promise<number[]> {
-    return (await this.versions()).filter(({ status }) => status === 'pending').map(({ number }) => number)
-  }
-
   async find(number: number): Promise<Version | undefined> {
     return (await this.#versionsWhere('version_id = ?', [BigInt(number)]))[0]
   }

@@ -1,5 +1,5 @@
 import { ExitCode, RowbackError } from '../errors.ts'
-import { unsettledChanges } from '../strategies/schema-change.ts'
+import { misleadingChanges, unsettledChanges } from '../strategies/schema-change.ts'
 import type { Context } from './context.ts'
 import { recoverRuns } from './recover.ts'
 
@@ -28,9 +28,8 @@ export async function recoverFirst(context: Context, wait: number): Promise<stri
  * @throws RowbackError `run.interrupted` (exit code 6)
  */
 export async function refuseInterrupted({ engine, ledger }: Context): Promise<void> {
-  if ((await unsettledChanges(ledger)).length === 0) return
-  const unknown = async () => (engine.capabilities.exclusiveEverywhere ? [] : ledger.pending())
-  const look = async () => unsettledChanges(ledger, await unknown())
+  const look = () => misleadingChanges(ledger, engine.capabilities.exclusiveEverywhere)
+  if ((await look()).length === 0) return
   const left = await engine.exclusively(0, look).catch((error: unknown) => {
     if (error instanceof RowbackError && error.exit === ExitCode.locked) return []
     throw error

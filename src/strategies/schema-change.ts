@@ -95,23 +95,55 @@ function unsettled(cause: unknown): RowbackError {
   })
 }
 
-/** What is left to do, in words. @param except of these versions it is not asked */
-export async function unsettledChanges(ledger: Ledger, except: readonly number[] = []): Promise<string[]> {
-  const notes = (await ledger.schemaNotes()).filter(({ version }) => !except.includes(version))
-  return notes.map(({ version, note }) => {
-    const change = JSON.parse(note) as SchemaChange
-    const what = {
-      created: `the table ${change.table} was made`,
-      tracked: `the table ${change.table} was being tracked`,
-      untracked: `the column ${VERSION_COLUMN} of ${change.table} is to be dropped`,
-      emptied: `the table ${change.table} is to be dropped`,
-      aside: `the table ${change.table} was put aside`,
-      swap: `the table ${change.table} was made again, and is to take the place of the one that is there`,
-      guarded: `rows of ${change.table} are to be put back from a backup`,
-      triggers: `triggers of ${change.table} are to be put back`
-    }[change.kind]
-    return `version ${version}: ${what}`
-  })
+/** What is left to do, in words. */
+export async function unsettledChanges(ledger: Ledger): Promise<string[]> {
+  return (await ledger.schemaNotes()).map(inWords)
+}
+
+/**
+ * Of what is left to do that because of which tables or rows are not those of the newest version, in words; none where only
+ * bookkeeping, triggers or unused tables are left.
+ * @param withPending off where a run that is pending may be at work elsewhere
+ */
+export async function misleadingChanges(ledger: Ledger, withPending: boolean): Promise<string[]> {
+  const notes = await ledger.schemaNotes()
+  if (notes.length === 0) return []
+  const statuses = new Map((await ledger.versions()).map(({ number, status }) => [number, status]))
+  return notes
+    .filter(({ version, note }) => {
+      const status = statuses.get(version)
+      const misleads = MISLEADS[(JSON.parse(note) as SchemaChange).kind]
+      if (status === 'pending' && !withPending) return false
+      return misleads === 'always' || misleads === (status === 'committed' ? 'committed' : 'failed')
+    })
+    .map(inWords)
+}
+
+/** In which end of its version a change that is not settled leaves what is read in a state of no version. */
+const MISLEADS: Record<SchemaChange['kind'], 'always' | 'committed' | 'failed' | null> = {
+  created: 'failed',
+  tracked: null,
+  untracked: null,
+  emptied: 'committed',
+  aside: 'always',
+  swap: 'committed',
+  guarded: 'failed',
+  triggers: null
+}
+
+function inWords({ version, note }: { version: number; note: string }): string {
+  const change = JSON.parse(note) as SchemaChange
+  const what = {
+    created: `the table ${change.table} was made`,
+    tracked: `the table ${change.table} was being tracked`,
+    untracked: `the column ${VERSION_COLUMN} of ${change.table} is to be dropped`,
+    emptied: `the table ${change.table} is to be dropped`,
+    aside: `the table ${change.table} was put aside`,
+    swap: `the table ${change.table} was made again, and is to take the place of the one that is there`,
+    guarded: `rows of ${change.table} are to be put back from a backup`,
+    triggers: `triggers of ${change.table} are to be put back`
+  }[change.kind]
+  return `version ${version}: ${what}`
 }
 
 async function settle(
