@@ -7,6 +7,8 @@ import { createText } from './create-text.ts'
 import { isGone } from './errors.ts'
 import { quote } from './sql-text.ts'
 import { inItsSession } from './trigger-text.ts'
+import type { AskMembers } from './true-members.ts'
+import { mayHideMembers, withDeclaration } from './true-members.ts'
 
 /** A table with what only this engine asks of it. */
 export interface MysqlTable extends Table {
@@ -24,8 +26,10 @@ export class Catalogue {
   readonly #read: Read
   readonly #schema: string
   readonly #isMariadb: boolean
+  readonly #askMembers: AskMembers
 
-  constructor(read: Read, schema: string, isMariadb: boolean) {
+  constructor(read: Read, schema: string, isMariadb: boolean, askMembers: AskMembers) {
+    this.#askMembers = askMembers
     this.#read = read
     this.#schema = schema
     this.#isMariadb = isMariadb
@@ -44,7 +48,8 @@ export class Catalogue {
       if (isHidden(name) || own.length === 0 || own.some((column) => column === null)) continue
       const made = await this.createStatement(name)
       if (made === null) continue
-      const shape = shapeOf(name, own as MysqlColumn[], keys.get(name) ?? [])
+      const [truth, statement] = await this.#withTrueMembers(name, own as MysqlColumn[], made)
+      const shape = shapeOf(name, truth, keys.get(name) ?? [])
       const ownTriggers = triggers.get(name) ?? []
       tables.push({
         ...shape,
@@ -53,17 +58,37 @@ export class Catalogue {
         foreignKeys: foreignKeys.filter((key) => key.table === name),
         referencedBy: foreignKeys.filter((key) => key.parentTable === name),
         triggers: ownTriggers,
-        ddl: [made, ...(await this.#triggerStatements(ownTriggers))]
+        ddl: [statement, ...(await this.#triggerStatements(ownTriggers))]
       })
     }
     return tables
+  }
+
+  /** Columns and statement with the members of ENUM and SET as they are, where the server hides some. */
+  async #withTrueMembers(table: string, columns: MysqlColumn[], made: string): Promise<[MysqlColumn[], string]> {
+    let statement = made
+    const truth: MysqlColumn[] = []
+    for (const column of columns) {
+      const declared = await this.#trueDeclaration(table, column)
+      if (declared !== null) statement = withDeclaration(statement, column.name, column.declared, declared)
+      truth.push(declared === null ? column : { ...column, declared, members: membersOf(declared) })
+    }
+    return [truth, statement]
+  }
+
+  /** Null where the column's own is true, or nothing better is known. */
+  async #trueDeclaration(table: string, { name, declared, dataType, members }: MysqlColumn): Promise<string | null> {
+    if (members.length === 0 || !mayHideMembers(declared)) return null
+    const isSet = dataType === 'set'
+    return this.#askMembers({ table, column: name, isSet, declared })
   }
 
   /** A table's columns and keys alone. */
   async shape(name: string): Promise<Table | undefined> {
     const own = (await this.#columns(name)).get(name)
     if (!own?.every((column) => column !== null)) return undefined
-    return shapeOf(name, own as MysqlColumn[], (await this.#uniqueIndexes(name)).get(name) ?? [])
+    const [columns] = await this.#withTrueMembers(name, own as MysqlColumn[], '')
+    return shapeOf(name, columns, (await this.#uniqueIndexes(name)).get(name) ?? [])
   }
 
   /** What looks like a table and cannot be backed up as rows, with the reason. */

@@ -57,6 +57,8 @@ import type { Statements } from './statements.ts'
 import type { MysqlTarget } from './target.ts'
 import { parseTarget } from './target.ts'
 import { definerOf, isTriggerStatement, sessionOf } from './trigger-text.ts'
+import type { MemberColumn } from './true-members.ts'
+import { trueDeclaration } from './true-members.ts'
 
 /** Statements that commit what is open: https://dev.mysql.com/doc/refman/8.4/en/implicit-commit.html */
 const COMMITS = /^\s*(?:\/\*[\s\S]*?\*\/\s*)?(CREATE(?!\s+TEMPORARY\b)|ALTER|DROP(?!\s+TEMPORARY\b)|RENAME|TRUNCATE)\b/i
@@ -113,6 +115,10 @@ export class MysqlEngine extends SqlEngine {
   /** The database goes when it is closed. */
   #isScratch = false
   #inTransaction = false
+  /** A session for what may be no part of a transaction; made when it is needed. */
+  #besides: Connection | null = null
+  /** Columns of ENUM and SET whose members the server does not tell: `t.c`. */
+  readonly #hiddenMembers = new Set<string>()
   /** Rows were written in the open transaction: a statement that commits would leave half a version. */
   #hasWritten = false
 
@@ -153,7 +159,18 @@ export class MysqlEngine extends SqlEngine {
     }
   }
 
+  async #askMembers(schema: string, column: MemberColumn): Promise<string | null> {
+    if (this.#besides?.lost) this.#besides = null
+    this.#besides ??= await connect(this.#target).catch(() => null)
+    const declared = this.#besides && (await trueDeclaration(this.#besides, schema, column))
+    const name = `${column.table}.${column.column}`
+    if (declared === null) this.#hiddenMembers.add(name)
+    else this.#hiddenMembers.delete(name)
+    return declared
+  }
+
   async close(): Promise<void> {
+    await this.#besides?.close()
     if (this.#isScratch) await this.run(`DROP DATABASE IF EXISTS ${quote(this.database)}`)
     await this.#connection.close()
   }
@@ -406,7 +423,12 @@ export class MysqlEngine extends SqlEngine {
   }
 
   async schemaObjects(): Promise<SchemaObjects> {
-    return readSchemaObjects((sql, parameters) => this.#read(sql, parameters), this.database)
+    const { objects, notes } = await readSchemaObjects((sql, parameters) => this.#read(sql, parameters), this.database)
+    const hidden = [...this.#hiddenMembers].map(
+      (column) =>
+        `The server prints members of ${column} as "?": a table made from the backup cannot hold these values.`
+    )
+    return { objects, notes: [...notes, ...hidden] }
   }
 
   async makeSchemaObject(object: SchemaObject): Promise<string[]> {
@@ -419,7 +441,8 @@ export class MysqlEngine extends SqlEngine {
   }
 
   #catalogue(schema = this.database): Catalogue {
-    return new Catalogue((sql, parameters) => this.#read(sql, parameters), schema, this.#server.family === 'mariadb')
+    const read = (sql: string, parameters?: Value[]) => this.#read(sql, parameters)
+    return new Catalogue(read, schema, this.#server.family === 'mariadb', (column) => this.#askMembers(schema, column))
   }
 
   async dumpText(): Promise<DumpText> {
