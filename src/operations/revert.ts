@@ -7,7 +7,7 @@ import type { Conflict, OnConflict } from '../strategies/revert-conflicts.ts'
 import { ON_CONFLICT } from '../strategies/revert-conflicts.ts'
 import { rehearse, runVersion } from '../strategies/run.ts'
 import { authorship, choice, flag, scope, text, versionReference, wait } from './inputs.ts'
-import { interruptedNotes } from './migrate.ts'
+import { interruptedNotes } from './interrupted.ts'
 import { operation } from './operation.ts'
 import { undoHeader } from './undo-header.ts'
 import type { VersionJson } from './version-json.ts'
@@ -46,6 +46,7 @@ export const revert = operation({
     ...authorship
   }),
   makesDatabase: false,
+  whenInterrupted: ({ dryRun }) => (dryRun ? 'refuse' : 'recover'),
   async run(context, options): Promise<RevertOutput> {
     const number = await context.versionNumber(options.version)
     const live = await context.liveState()

@@ -174,7 +174,7 @@ async function differingLines(
  * @throws RowbackError `schema.changed` when the columns are not the same
  */
 export function differingRanges(table: string, before: TableImage, after: TableImage): CutRange[] {
-  if (before.columns.join('\n') !== after.columns.join('\n')) throw schemaChanged(table, before, after)
+  if (before.columns.join('\n') !== after.columns.join('\n')) throw schemaChanged(table, before.columns, after.columns)
   const cuts = commonCuts(before.cuts, after.cuts) ?? [null]
   return cuts
     .map((from, i) => ({ from, to: cuts[i + 1] ?? null }))
@@ -254,9 +254,10 @@ export async function* joinMovedRows(
   for (const after of come.values()) yield { before: null, after }
 }
 
-function schemaChanged(table: string, before: TableImage, after: TableImage): RowbackError {
-  const gone = before.columns.filter((name) => !after.columns.includes(name))
-  const come = after.columns.filter((name) => !before.columns.includes(name))
+/** The error about rows that can only be compared in the same columns. */
+export function schemaChanged(table: string, before: readonly string[], after: readonly string[]): RowbackError {
+  const gone = before.filter((name) => !after.includes(name))
+  const come = after.filter((name) => !before.includes(name))
   const difference = [...gone.map((name) => `-${name}`), ...come.map((name) => `+${name}`)].join(', ')
   return new RowbackError({
     code: 'schema.changed',

@@ -13,7 +13,8 @@ import { committed, headOf, trackedAt } from './lifetimes.ts'
 import type { LiveState } from './session.ts'
 import { cellDifferences } from './shape.ts'
 import type { Place } from './state-reader.ts'
-import { collationsOf, keyOf, StateReader } from './state-reader.ts'
+import { collationsOf, keyOf, namesOf, StateReader } from './state-reader.ts'
+import { schemaChanged } from './table-image.ts'
 import { touchedBy } from './touched.ts'
 
 type Shape = Parameters<typeof cellDifferences>[0]
@@ -186,7 +187,10 @@ export class VersionChanges {
   #compared(name: string, from: Place, to: Place): AsyncIterable<RowChange> {
     const { number } = this.#version
     const range = { from: number, to: number }
-    return comparePlaces(this.#engine, this.#repository, name, from, to, range, true)?.changes() ?? nothing()
+    const compared = comparePlaces(this.#engine, this.#repository, name, from, to, range)
+    // Rows of which not every cell is compared cannot be written back.
+    if (compared?.isPartial) throw schemaChanged(name, namesOf(from), namesOf(to))
+    return compared?.changes() ?? nothing()
   }
 
   #open(): Promise<[StateReader, StateReader]> {
