@@ -20,7 +20,7 @@ async function objectsOf({ engine, rows }: AnyShop, table: string): Promise<stri
         ]
   return names
     .map(([name]) => String(name))
-    .filter((name) => name !== 'PRIMARY' && name !== 'rowback_version')
+    .filter((name) => name !== 'PRIMARY' && !name.startsWith('rowback_version'))
     .sort()
 }
 
