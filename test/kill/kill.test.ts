@@ -154,11 +154,15 @@ async function inspectRemains(folder: string, ground: Ground, where: string): Pr
   expect(leftObjects(folder), `${where}: the manifests name`).toEqual([])
   const db = await open({ target: `sqlite:${join(folder, 'data.db')}`, repository: join(folder, 'repository') })
   try {
-    const status = await db.status()
+    const status = await db.status({ drift: true })
     const data = dataOf(folder)
     const left = data === ground.before ? 'before' : 'after'
     expect(data === ground.before || data === ground.after, `${where}: the data is one of the two states`).toBe(true)
     expect(status.alteredVersions, where).toEqual([])
+    expect(status.drift?.tables, `${where}: nothing looks as if others had changed it`).toEqual([])
+    if (ground.strategy === 'snapshot' && ground.verb !== 'enable') {
+      expect(status.head?.leftRecord ?? null, `${where}: what the head left is on record`).not.toBe(null)
+    }
     const versions = ground.verb === 'rollback' || ground.verb === 'revert' ? 2 : 1
     expect(status.head?.version, `${where}: the ledger and the data agree`).toBe(
       left === 'before' ? versions : versions + 1
@@ -214,13 +218,13 @@ function damageOf(folder: string): string[] {
   return found.map((row) => String(row.integrity_check)).filter((line) => line !== 'ok')
 }
 
-/** Objects that a manifest names and that are not there. */
+/** Objects that a manifest, or a record of what a version left, names and that are not there. */
 function leftObjects(folder: string): string[] {
   const repository = join(folder, 'repository')
-  const manifests = join(repository, 'manifests')
-  if (!existsSync(manifests)) return []
-  return readdirSync(manifests).flatMap((file) => {
-    const manifest = JSON.parse(readFileSync(join(manifests, file), 'utf8')) as {
+  const folders = [join(repository, 'manifests'), join(repository, 'left')].filter((path) => existsSync(path))
+  const files = folders.flatMap((path) => readdirSync(path).map((file) => join(path, file)))
+  return files.flatMap((file) => {
+    const manifest = JSON.parse(readFileSync(file, 'utf8')) as {
       tables: { chunks: { object: string }[] }[]
     }
     return manifest.tables
