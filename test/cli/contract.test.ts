@@ -684,6 +684,7 @@ describe.concurrent('init, inspect and status', () => {
       ],
       interrupted: [],
       unsettled: [],
+      missing: { repository: place.at('.rowback'), backups: [], versions: [] },
       alteredVersions: [],
       drift: null
     })
