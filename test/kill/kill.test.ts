@@ -18,7 +18,7 @@ const AT_ONCE = 2
 
 type Strategy = 'snapshot' | 'incremental'
 /** `enable` switches to the other strategy. */
-type Verb = 'migrate' | 'rollback' | 'revert' | 'enable'
+type Verb = 'migrate' | 'rollback' | 'revert' | 'enable' | 'exec'
 
 /** A database and its repository, as they stand before a command, and what the command makes of the data. */
 interface Ground {
@@ -52,7 +52,8 @@ async function prepare(strategy: Strategy): Promise<Ground[]> {
   const toRollBack = await survey(migrated, strategy, 'rollback')
   expect([toRollBack.before === after, toRollBack.after === toMigrate.before], 'there and back').toEqual([true, true])
   const toRevert = await survey(migrated, strategy, 'revert')
-  return [{ ...toMigrate, after }, toRollBack, toRevert, await survey(folder, strategy, 'enable')]
+  const others = [await survey(folder, strategy, 'enable'), await survey(folder, strategy, 'exec')]
+  return [{ ...toMigrate, after }, toRollBack, toRevert, ...others]
 }
 
 function other(strategy: Strategy): Strategy {
@@ -68,12 +69,15 @@ function writeSources(folder: string): void {
   const line = (id: number, round: number) => `${id},customer ${id},${id / 4 + round},"note ${round}\nof ${id}"`
   const ids = Array.from({ length: ROWS }, (_, i) => i + 1)
   const file = (lines: string[]) => `id,customer,amount,note\n${lines.join('\n')}\n`
+  const fix = "UPDATE orders SET note = 'fixed' WHERE id % 4 = 0; DELETE FROM orders WHERE id % 5 = 0"
+  writeFileSync(join(folder, 'fix.sql'), fix)
   writeFileSync(join(folder, 'first.csv'), file(ids.map((id) => line(id, 0))))
   writeFileSync(join(folder, 'second.csv'), file(ids.map((id) => line(id + 5000, id % 4 === 0 ? 1 : 0))))
 }
 
 function commandOf({ verb, strategy }: Pick<Ground, 'verb' | 'strategy'>): string[] {
   if (verb === 'enable') return ['enable', other(strategy)]
+  if (verb === 'exec') return ['exec', 'fix.sql', '--strategy', strategy, '-m', 'a fix']
   if (verb === 'revert') return ['revert', '1', '--on-conflict', 'keep-current']
   return verb === 'migrate' ? ['migrate', 'second.csv', ...load(strategy)] : ['rollback', '1']
 }
@@ -185,6 +189,8 @@ async function carryOn(folder: string, ground: Ground, where: string): Promise<v
     if (ground.verb === 'rollback') await db.rollback(1)
     else if (ground.verb === 'revert') await db.revert(1, { onConflict: 'keep-current' }).catch(unlessDone)
     else if (ground.verb === 'enable') await db.enable(other(ground.strategy))
+    else if (ground.verb === 'exec')
+      await db.exec({ script: join(folder, 'fix.sql'), strategy: ground.strategy, description: 'again' })
     else {
       const { strategy } = ground
       await db.migrate({
@@ -234,7 +240,7 @@ function leftObjects(folder: string): string[] {
 }
 
 test('whenever it is killed, it leaves the state before or the state after', { timeout: 300_000 }, async () => {
-  expect(grounds).toHaveLength(8)
+  expect(grounds).toHaveLength(10)
   for (const { before, after } of grounds) expect(before === after).toBe(false)
   const outcomes: Outcome[] = []
   const kills = () => outcomes.filter((outcome) => outcome.killed).length

@@ -131,6 +131,18 @@ export function execTests(host: ExecHost): void {
       await goesBackTo(states)
     })
 
+    test('rows keep what they refer to when one of two scripts is reverted', async () => {
+      const before = await all()
+      await exec('UPDATE customers SET id = 20 WHERE id = 2; DELETE FROM customers WHERE id = 3')
+      await exec("UPDATE customers SET city = 'Nice' WHERE id = 1")
+      await shop.db.revert(1)
+      const [customers, ...others] = before as [string[][], ...unknown[]]
+      const moved = customers.map((row) => (row[0] === '1' ? ['1', row[1], 'Nice'] : row))
+      expect(await all()).toEqual([moved, ...others])
+      await shop.db.rollback(0)
+      expect(await all()).toEqual(before)
+    })
+
     test('a rehearsal counts the same and changes nothing', async () => {
       const before = await all()
       const rehearsed = await exec(FIX, { dryRun: true })
