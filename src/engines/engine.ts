@@ -1,4 +1,4 @@
-import { RowbackError } from '../errors.ts'
+import { ExitCode, RowbackError } from '../errors.ts'
 import type { RowChange, WriteCounts, WriteMode } from '../model/change.ts'
 import type { FailureCode, RawCell } from '../model/failed-row.ts'
 import type { SchemaObject, SchemaObjects } from '../model/schema-object.ts'
@@ -63,6 +63,14 @@ export interface Bookkeeping {
   history: string
   /** Statements that make the table as it was without bookkeeping when it was first tracked. */
   ddl: string[]
+}
+
+/** What others did to the columns of a tracked table. */
+export interface ColumnChanges {
+  added: Column[]
+  /** By their new names. */
+  renamed: { from: string; column: Column }[]
+  retyped: Column[]
 }
 
 /** A table in the making, under another name than its own. */
@@ -397,6 +405,20 @@ export interface Engine {
   addVersionColumn(table: Table): Promise<void>
   /** Adds the column and makes the history table. */
   startTracking(table: Table, tracking: Tracking): Promise<void>
+  /** The type of a column in full: columns of the same text hold the same values. */
+  columnText(column: Column): string
+  /**
+   * Makes a history table take rows with the columns that its table has now; to be called where changes of the schema
+   * commit nothing, and may be repeated. Rows that it has get what the database gave to those of the table when a column
+   * was added, and keep what they hold where its type changed.
+   * @throws RowbackError `schema.changed` (exit code 5) where they hold what no column of the new type can
+   */
+  carryColumns(table: Table, tracking: Tracking, changes: ColumnChanges): Promise<void>
+  /**
+   * Whether a tracked table had rows at version `at` that were still live when version `change` was made.
+   * @param change null for now
+   */
+  hadRowsAlive(table: Table, tracking: Tracking, at: number, change: number | null): Promise<boolean>
   /** Takes the column `version_id` out of a table; the history stays. */
   dropVersionColumn(table: Table): Promise<void>
   /**
@@ -438,6 +460,16 @@ export interface Engine {
    * table calls them the same, positive behind.
    */
   compareKeys(table: Table, columns: readonly string[], key: Row, others: readonly Row[]): Promise<number[]>
+}
+
+/** The error about a column whose type others changed, so that its history cannot go on. */
+export function unlikeHistory(table: string, column: Column, values = 'its key'): RowbackError {
+  return new RowbackError({
+    code: 'schema.changed',
+    message: `Others made the column ${column.name} of ${table} ${column.declared || 'untyped'}, and its history has ${values} that such a column does not hold exactly.`,
+    hint: `Give ${column.name} its former type back, or one that holds those values, then try again.`,
+    exit: ExitCode.conflict
+  })
 }
 
 /** The error about a table that is there now and was not in some state. */

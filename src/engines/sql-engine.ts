@@ -11,6 +11,7 @@ import type { DumpText } from './dump-text.ts'
 import type {
   Bookkeeping,
   Capabilities,
+  ColumnChanges,
   Engine,
   Lines,
   PastState,
@@ -253,6 +254,43 @@ export abstract class SqlEngine implements Engine {
   /** The name of an index of a history table. */
   protected indexName(_history: string, column: string): string {
     return column
+  }
+
+  columnText(column: Column): string {
+    return column.declared.toLowerCase()
+  }
+
+  async carryColumns(table: Table, tracking: Tracking, { added, renamed, retyped }: ColumnChanges): Promise<void> {
+    const columns = async () => new Map((await this.historyShape(tracking.history))?.columns.map((it) => [it.name, it]))
+    const there = await columns()
+    for (const { from, column } of renamed) {
+      if (!there.has(column.name)) await this.renameHistoryColumn(table, tracking, from, column)
+    }
+    for (const column of added) if (!there.has(column.name)) await this.addHistoryColumn(table, tracking, column)
+    const then = await columns()
+    for (const column of [...added, ...retyped]) {
+      const held = then.get(column.name)
+      if (held && this.columnText(held) !== this.columnText(column)) {
+        await this.retypeHistoryColumn(table, tracking, held, column)
+      }
+    }
+  }
+
+  /** Adds a column, with what rows got that were there already. */
+  protected abstract addHistoryColumn(table: Table, tracking: Tracking, column: Column): Promise<void>
+  protected abstract renameHistoryColumn(table: Table, tracking: Tracking, from: string, column: Column): Promise<void>
+  protected abstract retypeHistoryColumn(table: Table, tracking: Tracking, held: Column, column: Column): Promise<void>
+
+  async hadRowsAlive(table: Table, tracking: Tracking, at: number, change: number | null): Promise<boolean> {
+    const parts: string[] = []
+    if (change !== null) {
+      const alive = `${this.stateOf('h')} AND h.${this.quote(SUPERSEDED_COLUMN)} >= ${change}`
+      parts.push(`SELECT 1 FROM ${this.historyOf(tracking)} h WHERE ${alive}`)
+    }
+    if (tracking.live) parts.push(`SELECT 1 FROM ${this.quote(table.name)} WHERE ${this.quote(VERSION_COLUMN)} <= ?`)
+    const state = [...(change === null ? [] : [at, at]), ...(tracking.live ? [at] : [])].map(BigInt)
+    if (parts.length === 0) return false
+    return (await this.query(`${parts.join(' UNION ALL ')} LIMIT 1`, state)).rows.length > 0
   }
 
   async dropVersionColumn(table: Table): Promise<void> {

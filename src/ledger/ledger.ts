@@ -5,7 +5,7 @@ import { ExitCode, RowbackError } from '../errors.ts'
 import { parseAuthor } from '../model/author.ts'
 import type { FailedRow } from '../model/failed-row.ts'
 import type { Row, Value } from '../model/value.ts'
-import type { TableReport, TrackedTable, Version } from '../model/version.ts'
+import type { TableReport, TableShape, TrackedTable, Version } from '../model/version.ts'
 import { hashVersion } from '../model/version.ts'
 import {
   addLeftColumn,
@@ -312,18 +312,20 @@ export class Ledger {
     }
   }
 
-  async addTrackedTable(tracked: TrackedTable): Promise<void> {
+  /** Notes what a tracked table is like from a version on; the first time that it is tracked at all. */
+  async addTableShape({ table, history }: TrackedTable, { since, ddl, columns }: TableShape): Promise<void> {
     await this.#engine.run(
       `INSERT INTO ${this.#engine.controlTable('rowback_table')} (table_name, since, history, ddl) VALUES (?, ?, ?, ?)`,
-      [tracked.table, BigInt(tracked.since), tracked.history, JSON.stringify(tracked.ddl)]
+      [table, BigInt(since), history, JSON.stringify({ ddl, columns })]
     )
   }
 
   /** Keeps the present statements that make a tracked table. */
-  async keepDefinition({ table, since, ddl }: TrackedTable): Promise<void> {
+  async keepDefinition({ table, ddl, shapes }: TrackedTable): Promise<void> {
+    const { since, columns } = shapes.at(-1) as TableShape
     await this.#engine.run(
       `UPDATE ${this.#engine.controlTable('rowback_table')} SET ddl = ? WHERE table_name = ? AND since = ?`,
-      [JSON.stringify(ddl), table, BigInt(since)]
+      [JSON.stringify({ ddl, columns }), table, BigInt(since)]
     )
   }
 
@@ -341,12 +343,20 @@ export class Ledger {
     const { rows } = await this.#engine.query(
       `SELECT table_name, since, history, ddl FROM ${this.#engine.controlTable('rowback_table')} ORDER BY since, table_name`
     )
-    return rows.map(([table, since, history, ddl]) => ({
-      table: String(table),
-      since: Number(since),
-      history: String(history),
-      ddl: JSON.parse(String(ddl)) as string[]
-    }))
+    const tracked = new Map<string, TrackedTable>()
+    for (const [table, since, history, noted] of rows) {
+      const { ddl, columns } = JSON.parse(String(noted)) as Omit<TableShape, 'since'>
+      const shape: TableShape = { since: Number(since), ddl, columns }
+      const known = tracked.get(String(history))
+      if (known) {
+        known.shapes.push(shape)
+        known.ddl = ddl
+      } else {
+        const entry = { table: String(table), since: Number(since), history: String(history), ddl, shapes: [shape] }
+        tracked.set(entry.history, entry)
+      }
+    }
+    return [...tracked.values()]
   }
 
   /**

@@ -83,6 +83,22 @@ export interface TrackedTable {
   table: string
   since: number
   history: string
-  /** Statements that make the table without bookkeeping, as it was when a version dropped it or ended its history, else when it was first tracked. */
+  /** Statements that make the table as it is without bookkeeping, or was when it was last seen. */
   ddl: string[]
+  /** What it was like, the oldest first; the first is of the version that began to track it. */
+  shapes: TableShape[]
+}
+
+/** What a tracked table was like from a version on: others may change its columns, which the next version notices. */
+export interface TableShape {
+  since: number
+  ddl: string[]
+  columns: ShapeColumn[]
+}
+
+/** A column that can be written. */
+export interface ShapeColumn {
+  name: string
+  /** Two columns of equal types hold the same values. */
+  type: string
 }

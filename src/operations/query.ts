@@ -61,8 +61,13 @@ async function askPast(context: Context, sql: string, reference: string, notes: 
       read.add(name)
       return reader.table(name)
     }
-    const result = await engine.readOnlyQueryAt(sql, { name: `version ${at}`, tables: reader.names(), table })
-    notes.push(...reader.unkept([...read]))
+    const told = () => reader.unkept([...read])
+    const result = await engine
+      .readOnlyQueryAt(sql, { name: `version ${at}`, tables: reader.names(), table })
+      .catch((error: unknown) => {
+        throw withHint(error, told())
+      })
+    notes.push(...told())
     return result
   })
 }
@@ -72,6 +77,12 @@ function assertSingle(sql: string): void {
   const bare = sql.replace(/'[^']*'|"[^"]*"|`[^`]*`|--[^\n]*|\/\*[\s\S]*?\*\//g, ' ')
   if (!/;\s*\S/.test(bare)) return
   throw new RowbackError({ code: 'query.several', message: 'A query is one statement.', hint: 'Ask them one by one.' })
+}
+
+/** What is read as it is now may be why a query fails, as by a column that others dropped. */
+function withHint(error: unknown, told: readonly string[]): unknown {
+  if (!(error instanceof RowbackError) || error.code !== 'database' || told.length === 0) return error
+  return new RowbackError({ code: 'query.invalid', message: error.message, hint: told.join(' '), cause: error })
 }
 
 function explained(error: unknown): unknown {

@@ -13,6 +13,7 @@ import { describeRoute, planRoute } from '../strategies/route.ts'
 import { rehearse, runVersion } from '../strategies/run.ts'
 import { changedObjectNotes } from '../strategies/schema-objects.ts'
 import type { LiveState } from '../strategies/session.ts'
+import { stayingColumns } from '../strategies/table-shapes.ts'
 import type { Context } from './context.ts'
 import { authorship, flag, scope, text, versionReference, wait } from './inputs.ts'
 import { interruptedNotes } from './interrupted.ts'
@@ -65,7 +66,10 @@ export const rollback = operation({
     await repository?.prove(steps.flatMap((step) => ('stored' in step ? [step.stored] : [])))
     const told = {
       route: steps.map(describeRoute),
-      notes: stored ? await changedObjectNotes(context.engine, stored) : []
+      notes: [
+        ...(stored ? await changedObjectNotes(context.engine, stored) : []),
+        ...steps.flatMap((step) => (step.kind === 'undo' ? stayingColumns(step.tracked, step.table, to) : []))
+      ]
     }
     return options.dryRun
       ? rehearseRollback(context, header, live, to, told, options.yes)

@@ -3,10 +3,12 @@ import { ExitCode } from '../errors.ts'
 import type { DriftJson } from '../model/drift.ts'
 import { driftJson } from '../model/drift.ts'
 import type { Version } from '../model/version.ts'
+import { changedTables } from '../strategies/carry-schema.ts'
 import { DriftFinder } from '../strategies/find-drift.ts'
 import { headOf } from '../strategies/lifetimes.ts'
 import { missingBackups } from '../strategies/recovery.ts'
 import { unsettledChanges } from '../strategies/schema-change.ts'
+import { describeChanges } from '../strategies/table-shapes.ts'
 import type { Context } from './context.ts'
 import { flag } from './inputs.ts'
 import { operation } from './operation.ts'
@@ -26,6 +28,8 @@ export interface StatusOutput {
   unsettled: string[]
   /** Backups of the ledger that are not in the repository, its folder, and the versions that cannot be gone back to. */
   missing: { repository: string; backups: string[]; versions: number[] }
+  /** What others did to the columns of tables whose history is kept; the next version, or `recover`, carries it there. */
+  changedColumns: string[]
   /** Versions whose entry in the ledger was altered. */
   alteredVersions: number[]
   /** What others changed since the head; null where it was not asked for. */
@@ -69,6 +73,9 @@ export const status = operation({
         .map((version) => versionJson(version, context.config.repository)),
       unsettled: await unsettledChanges(ledger),
       missing: { repository: context.config.repository, ...(await missing(context, live.versions)) },
+      changedColumns: (await changedTables(engine, live)).map(({ table, changes }) =>
+        describeChanges(table.name, changes)
+      ),
       alteredVersions: ledger.exists ? await ledger.brokenLinks() : [],
       drift: options.drift ? await findDrift(context) : null
     }

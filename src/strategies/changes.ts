@@ -65,11 +65,8 @@ export function comparePlaces(
   after: Place,
   { from, to }: { from: number; to: number }
 ): TableChanges | null {
-  if (before.kind === 'tracked' && after.kind === 'tracked' && before.tracked === after.tracked) {
-    const { table, tracking } = before
-    const columns = namesOf(before)
-    const changes = () => engine.changesBetween(table, tracking, from, to)
-    return { table: name, columns, key: table.key ?? columns, changes, columnChanges: null, isPartial: false }
+  if (before.kind === 'tracked' && after.kind === 'tracked' && before.tracked.history === after.tracked.history) {
+    return compareInHistory(engine, before, after, from, to)
   }
   const a = imageOf(engine, repository, before, from)
   const b = imageOf(engine, repository, after, to)
@@ -86,6 +83,25 @@ export function comparePlaces(
   const compared = alike ? inTheirOrder(name, before, after, a, b) : inCommon(name, before, after, a, b)
   const isPartial = !sameList(namesOf(before), namesOf(after))
   return { table: name, ...compared, columnChanges, isPartial }
+}
+
+type Tracked = Extract<Place, { kind: 'tracked' }>
+
+/** Compares in the columns of the later state: what the earlier one did not have yet is as it was when it came. */
+function compareInHistory(engine: Engine, before: Tracked, after: Tracked, from: number, to: number): TableChanges {
+  const [earlier, later] = from <= to ? [before, after] : [after, before]
+  const { table } = later
+  const columns = namesOf(later)
+  const found = changedColumns(shapesOf(before), shapesOf(after))
+  const tracking = { ...later.tracking, live: before.tracking.live || after.tracking.live }
+  return {
+    table: table.name,
+    columns,
+    key: table.key ?? columns,
+    changes: () => engine.changesBetween(table, tracking, from, to),
+    columnChanges: found.added.length + found.dropped.length + found.retyped.length > 0 ? found : null,
+    isPartial: namesOf(earlier).some((name) => !columns.includes(name))
+  }
 }
 
 type Compared = Pick<TableChanges, 'columns' | 'key' | 'changes'>

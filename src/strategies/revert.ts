@@ -247,6 +247,7 @@ async function executeStep(run: Run, step: Step): Promise<{ report: TableReport;
   if (kind === 'make' && !run.canChangeSchema) return { report: { ...report(counts), created: true }, wrote: false }
   if (kind === 'make' && run.engine.capabilities.transactionalDdl) await makeAgain(run, step)
   const table = kind === 'make' ? (run.table(change.table) as Table) : (step.table as Table)
+  if (tracked) run.assertCarried(change.table)
   const canWrite = run.canChangeSchema || table.triggers.length === 0
   if (canWrite) await applyMerged(run, table, changes, tracked && trackingOf(tracked), kind === 'make')
   return { report: kind === 'make' ? { ...report(counts), created: true } : report(counts), wrote: canWrite }

@@ -23,6 +23,7 @@ import { prepareSchema, remake, remakeRevived, takeAway, trackingOf } from './ro
 import type { Run } from './run.ts'
 import type { LiveState } from './session.ts'
 import { differingRanges, diffImages, joinMovedRows, liveImage, noImage, storedImage } from './table-image.ts'
+import { changesBetween, describeChanges, shapeAt } from './table-shapes.ts'
 import type { Touched } from './touched.ts'
 
 export interface RollbackOptions {
@@ -166,6 +167,7 @@ class RouteExecutor {
   }
 
   async #undo(table: Table, tracked: TrackedTable): Promise<TableReport> {
+    this.#run.assertCarried(table.name)
     const counts = await this.#run.engine.undo(table, trackingOf(tracked), this.#options.to, this.#run.number)
     return { ...report(table.name, counts), history: tracked.history }
   }
@@ -205,6 +207,8 @@ class RouteExecutor {
   async #recall({ table, from, tracked }: Extract<TableRoute, { kind: 'recall' }>): Promise<TableReport | null> {
     const { engine, number } = this.#run
     const tracking = tracked && trackingOf(tracked)
+    if (tracked) this.#run.assertCarried(table.name)
+    await assertRecallable(this.#run, table, from)
     const counts = await engine.recall(table, trackingOf(from), this.#options.to, number, tracking)
     await this.#takeForDrift(table, counts)
     if (counts.inserted + counts.updated + counts.deleted === 0) return null
@@ -253,6 +257,7 @@ class RouteExecutor {
   }
 
   async #restore(table: Table, stored: TableManifest, tracked: TrackedTable | null): Promise<TableReport | null> {
+    if (tracked) this.#run.assertCarried(table.name)
     const before = this.#before.present?.tables.find((entry) => entry.name === table.name) ?? null
     const counts = await this.#apply(table, stored, before, tracked)
     // Its indexes and triggers stay as they are now.
@@ -314,6 +319,19 @@ class RouteExecutor {
   #made(name: string): Table {
     return this.#run.table(name) as Table
   }
+}
+
+/** An ended history does not follow what others do to the columns. @throws RowbackError `schema.changed` (exit code 5) */
+async function assertRecallable(run: Run, table: Table, from: TrackedTable): Promise<void> {
+  const last = shapeAt(from, run.head)
+  const changes = changesBetween(run.engine, last.columns, table)
+  if (!changes) return
+  throw new RowbackError({
+    code: 'schema.changed',
+    message: `${describeChanges(table.name, changes)} That was after its history was closed.`,
+    hint: `Bring the columns of ${table.name} back to what they were, then try again. To see the rows of then: rowback query --at`,
+    exit: ExitCode.conflict
+  })
 }
 
 function report(table: string, counts: WriteCounts): TableReport {

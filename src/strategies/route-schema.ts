@@ -150,6 +150,7 @@ export async function liftTriggers(run: Run, table: Table): Promise<void> {
  */
 export async function takeAway(run: Run, table: Table, place: Table, tracked: TrackedTable | null): Promise<void> {
   const { engine, number, live } = run
+  run.assertCarried(table.name)
   if (tracked) {
     await engine.supersedeAll(place, trackingOf(tracked), number)
     await run.keepDefinition(tracked, table)

@@ -9,8 +9,8 @@ import type { Manifest, TableManifest } from '../store/manifest.ts'
 import { columnsFromJson } from '../store/manifest.ts'
 import type { PrunedBackup } from '../store/prune.ts'
 import type { Repository } from '../store/repository.ts'
-import { shapeFromHistory } from './history-shape.ts'
 import { committed, createdBetween, headOf, trackedAt } from './lifetimes.ts'
+import { pastShape } from './past-shape.ts'
 import { heldOf, isPruned, manifestOrNote, scopeOf } from './recovery.ts'
 import type { LiveState } from './session.ts'
 import { StoredRowFinder } from './stored-row.ts'
@@ -146,9 +146,7 @@ export class RowStates {
   }
 
   async #readHistory(tracked: TrackedTable): Promise<{ columns: string[]; versions: RowVersion[] } | null> {
-    const isLive = this.#live.tracked.get(tracked.table) === tracked
-    const table = isLive ? this.#liveTable() : undefined
-    const shape = table ?? (await shapeFromHistory(this.#engine, tracked))
+    const shape = (await pastShape(this.#engine, this.#live, tracked, headOf(this.#live.versions)))?.table
     if (!shape) return null
     const kept = new Set((await this.#engine.historyShape(tracked.history))?.columns.map(({ name }) => name))
     // A column that others added or renamed since is not in the history.

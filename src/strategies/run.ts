@@ -9,12 +9,15 @@ import type { BackupScope, TableReport, TrackedTable, Version } from '../model/v
 import type { TableManifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
 import { takeAnchor } from './anchor.ts'
+import type { Carried } from './carry-schema.ts'
+import { carrySchema } from './carry-schema.ts'
 import { recordLeft } from './left-record.ts'
 import { headOf } from './lifetimes.ts'
 import type { SchemaChange } from './schema-change.ts'
 import { announce, hasVersionColumn, settleSchema } from './schema-change.ts'
 import type { LiveState, Session } from './session.ts'
 import { bookkeepingOf, readLiveState } from './session.ts'
+import { shapeOf } from './table-shapes.ts'
 import type { Touched } from './touched.ts'
 
 export interface RunOptions {
@@ -37,6 +40,8 @@ export class Run {
   /** What to say of the version; sentences. */
   readonly notes: string[] = []
   live: LiveState
+  /** By table, why its history cannot go on. */
+  refused: ReadonlyMap<string, RowbackError> = new Map()
   readonly #session: Session | null
   #anchor: string | null = null
   readonly #restored = new Map<string, TableManifest>()
@@ -160,18 +165,15 @@ export class Run {
         hint: 'Rename that column, or use --strategy snapshot.'
       })
     }
-    const tracked = {
-      table: table.name,
-      since: this.number,
-      history: this.#freeHistoryName(table.name),
-      ddl: table.ddl
-    }
+    const shape = shapeOf(this.engine, table, this.number)
+    const history = this.#freeHistoryName(table.name)
+    const tracked = { table: table.name, since: this.number, history, ddl: table.ddl, shapes: [shape] }
     if (!this.canChangeSchema) return
     await this.announce({ kind: 'tracked', table: table.name, history: tracked.history, ddl: table.ddl })
     await this.engine.startTracking(table, { history: tracked.history, live: true })
     this.live.tracked.set(table.name, tracked)
     this.live.everTracked.push(tracked)
-    await this.#session?.ledger.addTrackedTable(tracked)
+    await this.#session?.ledger.addTableShape(tracked, shape)
   }
 
   /** Keeps how a table that will not be tracked any more is made, with the indexes and triggers that it has now. */
@@ -191,8 +193,18 @@ export class Run {
     return taken.has(name.toLowerCase()) ? `${name.slice(0, LONGEST_NAME - end.length)}${end}` : name
   }
 
-  /** How a table's superseded rows are kept; null when they are not. */
+  /** @throws RowbackError `schema.changed` when others changed a table so that its history cannot go on */
+  assertCarried(table: string): void {
+    const refused = this.refused.get(table)
+    if (refused) throw refused
+  }
+
+  /**
+   * How a table's superseded rows are kept; null when they are not.
+   * @throws RowbackError as {@link assertCarried} does
+   */
   tracking(table: string): Tracking | null {
+    this.assertCarried(table)
     const tracked = this.live.tracked.get(table)
     return tracked ? { history: tracked.history, live: true } : null
   }
@@ -262,10 +274,14 @@ async function makeOrFail(
   try {
     // Only now, with their entries failed, can earlier runs that are alive on another server no longer commit.
     notes.push(...(await settle(session)))
+    const before = engine.capabilities.transactionalDdl ? null : await carry(session, number)
     return await engine.transaction(options, async () => {
       await ledger.assertPending(number)
+      const { notes: noticed, refused } = before ?? (await carry(session, number))
       const live = await readLiveState(engine, ledger)
       const run = new Run(engine, session, number, live, await engine.unsupportedTables(), failed)
+      run.refused = refused
+      notes.push(...noticed)
       const tables = await work(run)
       await ledger.addFailedRows(number, failed.rows())
       notes.push(...run.notes)
@@ -279,6 +295,12 @@ async function makeOrFail(
     if (settled?.status === 'failed' && isUnexplained(error)) throw takenOver(number, error)
     throw error
   }
+}
+
+/** What others did to the columns of tracked tables; see {@link carrySchema}. */
+async function carry({ engine, ledger }: Session, since: number): Promise<Carried> {
+  if ((await ledger.trackedTables()).length === 0) return { notes: [], refused: new Map() }
+  return carrySchema(engine, ledger, await readLiveState(engine, ledger), since)
 }
 
 /**
@@ -351,7 +373,9 @@ export async function rehearse<T>(
   try {
     await engine.transaction(options, async () => {
       const next = (live.versions.at(-1)?.number ?? 0) + 1
-      result = await work(new Run(engine, null, next, live, await engine.unsupportedTables(), failed))
+      const run = new Run(engine, null, next, live, await engine.unsupportedTables(), failed)
+      run.refused = (await carrySchema(engine, null, live, next)).refused
+      result = await work(run)
       throw new RehearsalOver()
     })
   } catch (error) {

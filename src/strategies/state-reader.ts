@@ -1,5 +1,6 @@
-import type { Engine, Lines, Tracking } from '../engines/engine.ts'
+import type { Engine, Lines } from '../engines/engine.ts'
 import { WHOLE_TABLE } from '../engines/engine.ts'
+import { RowbackError } from '../errors.ts'
 import type { Collations } from '../model/key.ts'
 import type { SchemaObjects } from '../model/schema-object.ts'
 import type { Table } from '../model/table.ts'
@@ -9,8 +10,9 @@ import type { TableManifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
 import type { ReadableState, StateTable } from './backup-reader.ts'
 import { storedTable, withoutFirst } from './backup-reader.ts'
-import { shapeFromHistory } from './history-shape.ts'
 import { createdBetween, headOf, trackedAt } from './lifetimes.ts'
+import type { PastShape } from './past-shape.ts'
+import { pastShape } from './past-shape.ts'
 import type { StoredState } from './recovery.ts'
 import { storedState } from './recovery.ts'
 import type { LiveState } from './session.ts'
@@ -20,7 +22,7 @@ export type Place =
   | { kind: 'none' }
   | { kind: 'live'; table: Table }
   | { kind: 'stored'; stored: TableManifest }
-  | { kind: 'tracked'; tracked: TrackedTable; table: Table; tracking: Tracking }
+  | ({ kind: 'tracked'; tracked: TrackedTable } & PastShape)
 
 /** Finds each table as it was in one state: its history, a full backup, or the live rows where nothing wrote them since. */
 export class StateReader implements ReadableState {
@@ -29,6 +31,7 @@ export class StateReader implements ReadableState {
   readonly #repository: Repository | null
   readonly #at: number
   readonly #tracked: Map<string, TrackedTable>
+  readonly #shapes: ReadonlyMap<string, PastShape | RowbackError>
   /** Null where the live tables are in that state. */
   readonly #stored: StoredState | null
 
@@ -38,6 +41,7 @@ export class StateReader implements ReadableState {
     repository: Repository | null,
     at: number,
     tracked: Map<string, TrackedTable>,
+    shapes: ReadonlyMap<string, PastShape | RowbackError>,
     stored: StoredState | null
   ) {
     this.#engine = engine
@@ -45,6 +49,7 @@ export class StateReader implements ReadableState {
     this.#repository = repository
     this.#at = at
     this.#tracked = tracked
+    this.#shapes = shapes
     this.#stored = stored
   }
 
@@ -55,7 +60,8 @@ export class StateReader implements ReadableState {
   static async open(engine: Engine, live: LiveState, repository: Repository | null, at: number): Promise<StateReader> {
     const stored = await storedState(live, repository, at)
     const tracked = trackedAt(live.everTracked, live.versions, at)
-    return new StateReader(engine, live, repository, at, tracked, stored)
+    const shapes = await pastShapes(engine, live, tracked.values(), at)
+    return new StateReader(engine, live, repository, at, tracked, shapes, stored)
   }
 
   get takenAt(): string | null {
@@ -75,7 +81,23 @@ export class StateReader implements ReadableState {
     return [...this.#tracked.keys(), ...stored, ...live]
   }
 
+  /**
+   * What is read as it is now although it is asked for as it was, of some tables: columns that others dropped, and whole
+   * tables where no version wrote them since, so that no backup had to hold them. Sentences.
+   */
   unkept(names: readonly string[]): string[] {
+    return [...this.#unkeptColumns(names), ...this.#unkeptTables(names)]
+  }
+
+  #unkeptColumns(names: readonly string[]): string[] {
+    const read = [...this.#tracked.values()].filter(({ table }) => names.includes(table))
+    return read.flatMap(({ history }) => {
+      const shape = this.#shapes.get(history)
+      return shape && 'note' in shape && shape.note !== null ? [shape.note] : []
+    })
+  }
+
+  #unkeptTables(names: readonly string[]): string[] {
     if (this.#at === headOf(this.#live.versions)) return []
     const tables = this.#live.tables.filter((table) => names.includes(table.name) && this.#isAsLive(table))
     return tables.map(
@@ -109,8 +131,7 @@ export class StateReader implements ReadableState {
     const { table } = place
     const written = writableColumns(table).map((column) => column.name)
     if (place.kind === 'tracked') {
-      const { tracking } = place
-      const ddl = tracking.live ? table.ddl : place.tracked.ddl
+      const { ddl, tracking } = place
       const rows = () => this.#engine.readState(table, tracking, this.#at)
       const tracked = { table, tracking, version: this.#at }
       return { name, columns: table.columns, key: table.key, ddl, written, rows, lines: null, tracked }
@@ -121,12 +142,28 @@ export class StateReader implements ReadableState {
   }
 
   async #findTracked(tracked: TrackedTable): Promise<Place> {
-    const isLive = this.#live.tracked.get(tracked.table) === tracked
-    const table = isLive ? this.#live.tables.find((candidate) => candidate.name === tracked.table) : undefined
-    const shape = table ?? (await shapeFromHistory(this.#engine, tracked))
-    if (!shape) return { kind: 'none' }
-    return { kind: 'tracked', tracked, table: shape, tracking: { history: tracked.history, live: table !== undefined } }
+    const past = this.#shapes.get(tracked.history)
+    if (past instanceof RowbackError) throw past
+    return past ? { kind: 'tracked', tracked, ...past } : { kind: 'none' }
   }
+}
+
+/** In which columns tracked tables are read, or why one cannot be; by history. */
+async function pastShapes(
+  engine: Engine,
+  live: LiveState,
+  tracked: Iterable<TrackedTable>,
+  at: number
+): Promise<Map<string, PastShape | RowbackError>> {
+  const shapes = new Map<string, PastShape | RowbackError>()
+  for (const entry of tracked) {
+    const shape = await pastShape(engine, live, entry, at).catch((error: unknown) => {
+      if (error instanceof RowbackError && error.code === 'schema.changed') return error
+      throw error
+    })
+    if (shape) shapes.set(entry.history, shape)
+  }
+  return shapes
 }
 
 /** What the lines of batches are made of, to be kept. */

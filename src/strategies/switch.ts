@@ -70,7 +70,7 @@ function reaches(from: Table, table: Table, { live }: Surroundings): boolean {
 export function refusedAfterwards(run: Surroundings, { begin }: TrackingPlan): string[] {
   const begun = begin.map((table): [string, TrackedTable] => [
     table.name,
-    { table: table.name, since: 0, history: '', ddl: [] }
+    { table: table.name, since: 0, history: '', ddl: [], shapes: [] }
   ])
   const tracked = new Map([...run.live.tracked, ...begun])
   const after = { ...run, live: { ...run.live, tracked } }
@@ -116,6 +116,7 @@ export async function endTracking(run: Run, only: readonly string[] | null): Pro
   const tables: [Table, TrackedTable][] = []
   for (const tracked of keptHistories(live, only)) {
     const table = live.tracked.get(tracked.table) === tracked ? run.table(tracked.table) : undefined
+    if (table) run.assertCarried(table.name)
     const unchanged = table ? await engine.closeHistory(table, { history: tracked.history, live: true }, number) : 0
     if (table) {
       tables.push([table, tracked])

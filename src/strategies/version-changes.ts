@@ -138,7 +138,7 @@ export class VersionChanges {
     const tracking = { history: tracked.history, live: table !== undefined }
     const between = (from: number, to: number) => this.#engine.changesBetween(table ?? shape, tracking, from, to)
     // A history that is not kept on does not tell how the rows are now.
-    const left: Place = { kind: 'tracked', tracked, table: shape, tracking }
+    const left: Place = { kind: 'tracked', tracked, table: shape, tracking, ddl: tracked.ddl, note: null }
     const sinceThen = () =>
       table ? between(number, headOf(this.#live.versions)) : this.#compared(name, left, this.#livePlace(name))
     return {

@@ -4,46 +4,16 @@ import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import type { EnableOutput } from '../../src/operations/enable.ts'
 import type { RollbackOutput } from '../../src/operations/rollback.ts'
 import type { StatusOutput } from '../../src/operations/status.ts'
-import { Workplace } from '../support/cli.ts'
+import type { Workplace } from '../support/cli.ts'
+import type { Ground } from '../support/grounds.ts'
+import { onMysql as mysqlGround, onSqlite } from '../support/grounds.ts'
 import type { MysqlShop } from '../support/mysql-shop.ts'
-import { openShop } from '../support/mysql-shop.ts'
 import { HOW_TO_PROVIDE } from '../support/servers/find.ts'
 
 const server = inject('mysqlUrl')
 const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname
 
-interface Ground {
-  place: Workplace
-  target: string
-  sql(...statements: string[]): Promise<void>
-  rows(query: string): Promise<unknown[][]>
-  remove(): Promise<void>
-}
-
-async function onSqlite(): Promise<Ground> {
-  const place = await Workplace.make()
-  return {
-    place,
-    target: 'sqlite:shop.db',
-    sql: async (...statements) => place.sql(statements.join(';')),
-    rows: async (query) => place.rows(query),
-    remove: () => place.remove()
-  }
-}
-
-async function onMysql(): Promise<Ground & { shop: MysqlShop }> {
-  const shop = await openShop(server as string)
-  return {
-    shop,
-    place: shop.place,
-    target: shop.database.url,
-    async sql(...statements) {
-      for (const statement of statements) await shop.sql.query(statement)
-    },
-    rows: (query) => shop.rows(query),
-    remove: () => shop.remove()
-  }
-}
+const onMysql = () => mysqlGround(server as string)
 
 const TABLES = [
   'CREATE TABLE customers (id INTEGER PRIMARY KEY, name VARCHAR(20), tier VARCHAR(20))',

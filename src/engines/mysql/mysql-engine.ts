@@ -41,6 +41,7 @@ import { MysqlDumpText } from './dump-text.ts'
 import { isRepeated, translate } from './errors.ts'
 import { findRows } from './find-rows.ts'
 import { findViolations, withStandIns } from './foreign-keys.ts'
+import { addColumn, columnText, renameColumn, retypeColumn } from './history-columns.ts'
 import { laterIndexes, otherDefinition } from './later-indexes.ts'
 import { loadLines } from './line-loader.ts'
 import { explainedOfPast, PastTables } from './past-tables.ts'
@@ -795,6 +796,24 @@ export class MysqlEngine extends SqlEngine {
         `WHERE g.${quote(SUPERSEDED_COLUMN)} = ?`,
       [to, to, as, as].map(BigInt)
     )
+  }
+
+  override columnText(column: Column): string {
+    return columnText(column as MysqlColumn)
+  }
+
+  protected async addHistoryColumn(table: Table, tracking: Tracking, column: Column): Promise<void> {
+    const history = this.historyOf(tracking)
+    await addColumn(this.#statements(), history, column as MysqlColumn, table.ddl[0] ?? '')
+  }
+
+  protected async renameHistoryColumn(_: Table, tracking: Tracking, from: string, column: Column): Promise<void> {
+    await renameColumn(this.#statements(), this.historyOf(tracking), from, column as MysqlColumn)
+  }
+
+  protected async retypeHistoryColumn(table: Table, tracking: Tracking, held: Column, column: Column): Promise<void> {
+    const [from, to] = [held as MysqlColumn, column as MysqlColumn]
+    await this.#translated(() => retypeColumn(this.#statements(), this.historyOf(tracking), table, from, to))
   }
 
   protected historyColumns(table: Table): string[] {

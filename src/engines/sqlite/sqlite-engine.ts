@@ -23,7 +23,7 @@ import type {
   Unholdable,
   WriteRequest
 } from '../engine.ts'
-import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
+import { SUPERSEDED_COLUMN, unlikeHistory, VERSION_COLUMN } from '../engine.ts'
 import type { ScriptDialect } from '../script.ts'
 import { SqlEngine } from '../sql-engine.ts'
 import { SqliteDumpText } from './dump-text.ts'
@@ -586,6 +586,34 @@ export class SqliteEngine extends SqlEngine {
     }
     const dropAside = async (place: string) => void (await this.run(`DROP TABLE ${place}`))
     return { makeAside, dropAside, locking: '', selfSetting: [], readsTwice: true }
+  }
+
+  /** What ADD COLUMN gives to rows that are there is a constant. */
+  protected async addHistoryColumn(table: Table, tracking: Tracking, column: Column): Promise<void> {
+    const [row] = this.#read('SELECT dflt_value FROM pragma_table_xinfo(?) WHERE name = ?', table.name, column.name)
+    const given = row?.dflt_value
+    const constant = typeof given === 'string' && !/^(CURRENT_|\()/i.test(given) ? ` DEFAULT ${given}` : ''
+    await this.run(
+      `ALTER TABLE ${this.historyOf(tracking)} ADD COLUMN ${quote(column.name)} ${column.declared}${constant}`
+    )
+  }
+
+  protected async renameHistoryColumn(_: Table, tracking: Tracking, from: string, column: Column): Promise<void> {
+    await this.run(`ALTER TABLE ${this.historyOf(tracking)} RENAME COLUMN ${quote(from)} TO ${quote(column.name)}`)
+  }
+
+  /** A column without a type holds every value as it is; a key cannot be made anew. */
+  protected async retypeHistoryColumn(table: Table, tracking: Tracking, _: Column, column: Column): Promise<void> {
+    const history = this.historyOf(tracking)
+    const any = isStrict(this.#db, tracking.history) ? 'ANY' : ''
+    if (table.key?.includes(column.name)) throw unlikeHistory(table.name, column)
+    const [held] = this.#read('SELECT type FROM pragma_table_xinfo(?) WHERE name = ?', tracking.history, column.name)
+    if (held?.type === any) return
+    const under = quote('rowback_retyped')
+    await this.run(`ALTER TABLE ${history} ADD COLUMN ${under} ${any}`)
+    await this.run(`UPDATE ${history} SET ${under} = ${quote(column.name)}`)
+    await this.run(`ALTER TABLE ${history} DROP COLUMN ${quote(column.name)}`)
+    await this.run(`ALTER TABLE ${history} RENAME COLUMN ${under} TO ${quote(column.name)}`)
   }
 
   protected historyOptions(table: Table): string {
