@@ -88,7 +88,8 @@ async function compare(context: Context, options: DiffInput): Promise<DiffOutput
   }
   const partial = compared.filter(({ isPartial }) => isPartial)
   const noted = partial.map((one) => ({ table: one.table, note: partialNote(one, options.sql) }))
-  const notes = noted.map(({ note }) => note)
+  const unkept = compared.flatMap(({ note }) => note ?? [])
+  const notes = [...noted.map(({ note }) => note), ...unkept]
   if (options.csv) return { from, to, notes, tables, csv: diffCsv(tables, noted) }
   if (!options.sql) return { from, to, notes, tables }
   const sql = await diffSql(context.engine, live, repository, { from, to }, compared)

@@ -24,6 +24,8 @@ export interface TableChanges {
   columnChanges: ColumnChanges | null
   /** Whether rows are compared only in the columns that both states have. */
   isPartial: boolean
+  /** Why a state is not read in its own columns; a sentence. */
+  note?: string | null
 }
 
 /**
@@ -100,7 +102,8 @@ function compareInHistory(engine: Engine, before: Tracked, after: Tracked, from:
     key: table.key ?? columns,
     changes: () => engine.changesBetween(table, tracking, from, to),
     columnChanges: found.added.length + found.dropped.length + found.retyped.length > 0 ? found : null,
-    isPartial: namesOf(earlier).some((name) => !columns.includes(name))
+    isPartial: namesOf(earlier).some((name) => !columns.includes(name)),
+    note: earlier.note ?? later.note
   }
 }
 

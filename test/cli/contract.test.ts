@@ -685,6 +685,7 @@ describe.concurrent('init, inspect and status', () => {
       interrupted: [],
       unsettled: [],
       missing: { repository: place.at('.rowback'), backups: [], versions: [] },
+      changedColumns: [],
       alteredVersions: [],
       drift: null
     })
