@@ -1,4 +1,4 @@
-import { describe } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { open } from '../../src/index.ts'
 import { Workplace } from '../support/cli.ts'
 import type { ExecHost, ExecShop } from '../support/suite-exec.ts'
@@ -46,3 +46,27 @@ const sqlite: ExecHost = {
 }
 
 describe('SQLite: a script of SQL as a version,', () => execTests(sqlite))
+
+test('the command line takes a script from standard input, and its exit codes tell how it went', async () => {
+  const shop = await openShop()
+  try {
+    await shop.sql(
+      'CREATE TABLE goods (id INTEGER PRIMARY KEY, name TEXT)',
+      "INSERT INTO goods VALUES (1, 'a'), (2, 'b')"
+    )
+    const exec = (stdin: string, ...more: string[]) =>
+      shop.place.run(['exec', '-', '-m', 'a fix', '--author', 'tester', '--target', shop.url, ...more], { stdin })
+    const done = await exec("UPDATE goods SET name = 'c' WHERE id = 2; DELETE FROM goods WHERE id = 1;\n")
+    expect([done.code, done.stdout]).toEqual([
+      0,
+      expect.stringMatching(/Version 1 {2}a fix {2}2 statements[\s\S]*goods +0 +1 +1/)
+    ])
+    const failed = await exec('UPDATE goods SET nothing = 1', '--json')
+    expect([failed.code, JSON.parse(failed.stdout)]).toMatchObject([1, { error: { code: 'script.failed' } }])
+    const refused = await exec('DROP TABLE goods')
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('line 1: DROP')])
+    expect(await shop.rows('SELECT * FROM goods')).toEqual([['2', 'c']])
+  } finally {
+    await shop.remove()
+  }
+})
