@@ -360,6 +360,13 @@ export interface Engine {
    * @returns a row for each of `cells`, in the columns of `imageColumns(table)`; null where there is none
    */
   findRows(table: Table, by: readonly string[], cells: readonly Row[]): Promise<(Row | null)[]>
+  /**
+   * The rows of a tracked table that versions wrote which are still live, as lines of `writableColumns(table)`.
+   * @param from the oldest of these versions, `to` the newest
+   */
+  readWritten(table: Table, from: number, to: number): AsyncIterable<Lines>
+  /** The rows that a version superseded and did not write itself, as lines of `writableColumns(table)`. */
+  readSuperseded(table: Table, tracking: Tracking, by: number): AsyncIterable<Lines>
   /** Writes a source's rows; unchanged rows are left alone. Rows refused by the database are reported, not thrown. */
   writeRows<R extends TypedRow>(request: WriteRequest<R>): Promise<WriteCounts>
   /** Statements that make a table's triggers, as {@link run} takes them. */

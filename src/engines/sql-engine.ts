@@ -148,17 +148,23 @@ export abstract class SqlEngine implements Engine {
   }
 
   async *readLines(table: Table, range: RowRange): AsyncIterable<Lines> {
-    for await (const rows of this.readRows(table, range)) {
-      const ends: number[] = []
-      let length = 0
-      const lines = rows.map((row) => {
-        const line = `${encodeRow(row)}\n`
-        length += Buffer.byteLength(line)
-        ends.push(length)
-        return line
-      })
-      yield { bytes: Buffer.from(lines.join('')), ends }
-    }
+    yield* encoded(this.readRows(table, range))
+  }
+
+  readWritten(table: Table, from: number, to: number): AsyncIterable<Lines> {
+    const version = this.quote(VERSION_COLUMN)
+    return this.linesWhere(table, this.quote(table.name), `${version} >= ${from} AND ${version} <= ${to}`)
+  }
+
+  readSuperseded(table: Table, tracking: Tracking, by: number): AsyncIterable<Lines> {
+    const where = `${this.quote(SUPERSEDED_COLUMN)} = ${by} AND ${this.quote(VERSION_COLUMN)} <> ${by}`
+    return this.linesWhere(table, this.historyOf(tracking), where)
+  }
+
+  /** Rows of a table, or of a history table with its columns, as lines. */
+  protected async *linesWhere(table: Table, place: string, where: string): AsyncIterable<Lines> {
+    const columns = writableColumns(table)
+    yield* encoded(this.stream(`SELECT ${this.cellsOf(columns).join(', ')} FROM ${place} WHERE ${where}`, [], columns))
   }
 
   async makeToFill(_name: string, statement: string): Promise<() => Promise<void>> {
@@ -599,6 +605,20 @@ function differs({ before, after }: RowChange): boolean {
   if (!before || !after) return true
   const text = encodeRow(after)
   return encodeRow(before) !== text || text.includes('\uFFFD')
+}
+
+async function* encoded(batches: AsyncIterable<Row[]>): AsyncIterable<Lines> {
+  for await (const rows of batches) {
+    const ends: number[] = []
+    let length = 0
+    const lines = rows.map((row) => {
+      const line = `${encodeRow(row)}\n`
+      length += Buffer.byteLength(line)
+      ends.push(length)
+      return line
+    })
+    yield { bytes: Buffer.from(lines.join('')), ends }
+  }
 }
 
 async function* decodedLines(lines: AsyncIterable<Buffer>): AsyncIterable<Row[]> {

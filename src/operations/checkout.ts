@@ -13,5 +13,5 @@ export const checkout = operation({
   makesDatabase: false,
   whenInterrupted: ({ version }) => (namesBackup(version) ? null : 'refuse'),
   worksWithoutDatabase: true,
-  run: (context, input): Promise<WrittenState> => writeState(context, input)
+  run: (context, input): Promise<WrittenState> => writeState(context, input, { fromRepository: false })
 })

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { LostState } from '../strategies/lost-state.ts'
+import { RebuiltState } from '../strategies/rebuilt-state.ts'
 import type { Restored, RestoreRequest } from '../strategies/restore-into.ts'
 import { restoreInto } from '../strategies/restore-into.ts'
 import { StateReader } from '../strategies/state-reader.ts'
@@ -28,20 +30,52 @@ export type WriteStateInput = z.output<typeof writeStateInput>
 
 export const WRITE_STATE_DETAILS = `The database has none of these tables yet; a SQLite file is made. What is written is read back and compared; on any error nothing of it stays. In a database of the same kind the tables are what they were. In one of another kind (MySQL, SQLite) every value is the same, and notes say what else is not: types, defaults, indexes, foreign keys. A backup that is named as such (see: rowback backup list) needs nothing but the repository: it can be written when its database is lost, and holds what there was when it was taken.`
 
-/** Writes the state that a version left, or a backup holds, into another database. */
-export function writeState(context: Context, input: WriteStateInput): Promise<WrittenState> {
-  return namesBackup(input.version) ? writeBackup(context, input) : writeVersion(context, input)
+/**
+ * Writes the state that a version left, or a backup holds, into another database.
+ * @param fromRepository makes tracked tables of full backups and change sets, where it has them, instead of their history
+ */
+export function writeState(
+  context: Context,
+  input: WriteStateInput,
+  { fromRepository }: { fromRepository: boolean }
+): Promise<WrittenState> {
+  if (namesBackup(input.version)) return writeBackup(context, input)
+  const isLost = context.lost !== null || !context.ledger.exists
+  return fromRepository && isLost && /^\d+$/.test(input.version)
+    ? writeLost(context, input)
+    : writeVersion(context, input, fromRepository)
 }
 
-async function writeVersion(context: Context, input: WriteStateInput): Promise<WrittenState> {
+/** Writes the state of a version without its database, of full backups and change sets. */
+async function writeLost(context: Context, input: WriteStateInput): Promise<WrittenState> {
+  const why = context.whyNoLedger() ?? ''
+  const repository = await context.repositoryByItself()
+  const from = Number(input.version)
+  const reader = await LostState.open(repository, from)
+  if (reader === null) return writeVersion(context, input, true)
+  return writeInto(context, input, async (write, to) => {
+    const { tables, notes } = await write({ reader, from: reader.engine, state: `version ${from}` })
+    return { from, to, tables, notes: [why, ...reader.notes, ...notes] }
+  })
+}
+
+async function writeVersion(context: Context, input: WriteStateInput, fromRepository: boolean): Promise<WrittenState> {
   const from = await versionNumber(context, input.version)
   const repository = await context.repository()
   return writeInto(context, input, (write, to) =>
     context.engine.readTransaction(async () => {
-      const reader = await StateReader.open(context.engine, await context.liveState(), repository, from)
+      const live = await context.liveState()
+      const stateReader = await StateReader.open(context.engine, live, repository, from)
+      const rebuilt = fromRepository && repository ? new RebuiltState(repository, live, from, stateReader) : null
+      const reader = rebuilt ?? stateReader
       const restored = await write({ reader, from: context.engine.name, state: `version ${from}` })
       const unkept = reader.unkept(restored.tables.map(({ table }) => table))
-      const notes = [...unkept, ...(input.table ? [] : await leftOut(context)), ...restored.notes]
+      const notes = [
+        ...(rebuilt?.notes ?? []),
+        ...unkept,
+        ...(input.table ? [] : await leftOut(context)),
+        ...restored.notes
+      ]
       return { from, to, tables: restored.tables, notes }
     })
   )

@@ -1,14 +1,7 @@
-import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { z } from 'zod'
 import { ExitCode, RowbackError } from '../errors.ts'
-import { syncDirectory, writeOnce } from './atomic-file.ts'
+import { HashedFiles } from './hashed-files.ts'
 import { tableSchema } from './manifest.ts'
-import { DamagedFile, damaged, ObjectStore } from './objects.ts'
-import { filesIn } from './prune.ts'
-
-const LEFT = 'left'
 
 /** A backup that is damaged cannot be done without; a record can. */
 const IN_DOUBT = 'delete it: then it only is not known what others changed since that version'
@@ -39,12 +32,15 @@ export type LeftRecord = z.infer<typeof leftSchema>
  */
 export class LeftRecords {
   readonly #root: string
-  readonly #objects: ObjectStore
+  readonly #files: HashedFiles
+  readonly #sync: () => Promise<void>
   readonly #known = new Map<string, LeftRecord>()
 
-  constructor(root: string, objects: ObjectStore) {
+  /** @param sync makes the objects durable that were stored so far */
+  constructor(root: string, sync: () => Promise<void>) {
     this.#root = root
-    this.#objects = objects
+    this.#files = new HashedFiles(root, 'left', IN_DOUBT)
+    this.#sync = sync
   }
 
   /**
@@ -53,16 +49,8 @@ export class LeftRecords {
    * @throws RowbackError `backup.not_written`
    */
   async put(record: Omit<LeftRecord, 'format'>): Promise<string> {
-    await this.#objects.sync()
-    const text = JSON.stringify(leftSchema.parse({ format: 1, ...record }))
-    const name = `${String(record.version).padStart(6, '0')}-${ObjectStore.hash(text)}`
-    const path = this.pathOf(name)
-    await writeOnce(path, join(this.#root, 'tmp'), Buffer.from(text), (readBack) => {
-      if (readBack.toString('utf8') !== text) throw damaged(path, 'was not written as meant')
-    })
-    await syncDirectory(join(this.#root, LEFT))
-    await syncDirectory(this.#root)
-    return name
+    await this.#sync()
+    return this.#files.put(record.version, JSON.stringify(leftSchema.parse({ format: 1, ...record })))
   }
 
   /**
@@ -72,40 +60,27 @@ export class LeftRecords {
   async get(name: string): Promise<LeftRecord> {
     const known = this.#known.get(name)
     if (known) return known
-    const record = await this.#read(name)
+    if (!this.#files.has(name)) throw this.#missing(name)
+    const record = await this.#files.read(name, (text) => leftSchema.parse(JSON.parse(text)))
     this.#known.set(name, record)
     return record
   }
 
-  async #read(name: string): Promise<LeftRecord> {
-    const path = this.pathOf(name)
-    if (!existsSync(path)) {
-      throw new RowbackError({
-        code: 'backup.missing',
-        message: `The record of what version ${Number.parseInt(name, 10)} left is not in the repository ${this.#root}.`,
-        hint: 'Name the folder that holds it with --repository DIR.',
-        exit: ExitCode.backupDamaged
-      })
-    }
-    try {
-      const text = await readFile(path, 'utf8')
-      if (ObjectStore.hash(text) !== name.slice(name.indexOf('-') + 1))
-        throw damaged(path, 'was altered', undefined, IN_DOUBT)
-      return leftSchema.parse(JSON.parse(text))
-    } catch (error) {
-      throw error instanceof DamagedFile ? error : damaged(path, 'cannot be read', error, IN_DOUBT)
-    }
+  #missing(name: string): RowbackError {
+    return new RowbackError({
+      code: 'backup.missing',
+      message: `The record of what version ${Number.parseInt(name, 10)} left is not in the repository ${this.#root}.`,
+      hint: 'Name the folder that holds it with --repository DIR.',
+      exit: ExitCode.backupDamaged
+    })
   }
 
   /** The names of all records, in the order of their versions. */
-  async names(): Promise<string[]> {
-    return (await filesIn(join(this.#root, LEFT)))
-      .filter((file) => file.endsWith('.json'))
-      .map((file) => file.slice(0, -'.json'.length))
-      .sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10) || (a < b ? -1 : 1))
+  names(): Promise<string[]> {
+    return this.#files.names()
   }
 
   pathOf(name: string): string {
-    return join(this.#root, LEFT, `${name}.json`)
+    return this.#files.pathOf(name)
   }
 }

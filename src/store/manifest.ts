@@ -17,7 +17,7 @@ const chunkSchema = z.object({
   object: hash
 })
 
-const columnSchema = z.object({
+export const columnSchema = z.object({
   name: z.string(),
   /** A {@link ColumnType}; integers as text. */
   type: z.looseObject({ kind: z.string() }),

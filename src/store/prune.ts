@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { moveFile, removeForGood, syncDirectory, writeOnce } from './atomic-file.ts'
-import type { Manifest, TableManifest } from './manifest.ts'
+import type { Manifest } from './manifest.ts'
 import type { ObjectStore } from './objects.ts'
 import { damaged } from './objects.ts'
 
@@ -41,17 +41,17 @@ export interface PrunePlan {
 }
 
 /**
- * Marks from the tables that stay, through the bases of deltas; what is not marked goes.
+ * Marks from what names the chunks that stay, through the bases of deltas; what is not marked goes.
  * @throws RowbackError `backup.damaged` when a marked object is missing: what it is a delta against is not known then
  */
 export async function unneeded(
   root: string,
   objects: ObjectStore,
-  staying: readonly TableManifest[]
+  staying: readonly { object: string }[]
 ): Promise<PrunePlan['objects']> {
   const needed = new Set<string>()
-  for (const chunk of staying.flatMap((table) => table.chunks)) {
-    let object: string | null = chunk.object
+  for (const named of staying) {
+    let object: string | null = named.object
     while (object !== null && !needed.has(object)) {
       needed.add(object)
       object = await objects.base(object)

@@ -9,6 +9,7 @@ import type { LinePair } from '../model/line-difference.ts'
 import { withoutCommonLines } from '../model/line-difference.ts'
 import { linesOf } from '../model/value.ts'
 import { syncDirectory, writeDurably, writeOnce } from './atomic-file.ts'
+import { ChangeSets, piecesOf } from './change-sets.ts'
 import { LeftRecords } from './left-records.ts'
 import { RepositoryLock } from './lock.ts'
 import type { Manifest, TableManifest } from './manifest.ts'
@@ -43,6 +44,8 @@ export class Repository {
   readonly root: string
   /** What versions left, by which changes of others are told. */
   readonly left: LeftRecords
+  /** What versions did to tracked tables, by which states can be made without the database. */
+  readonly changeSets: ChangeSets
   readonly #objects: ObjectStore
   #manifests: Map<string, Manifest> = new Map()
   #since = 0
@@ -56,7 +59,8 @@ export class Repository {
   private constructor(root: string) {
     this.root = root
     this.#objects = new ObjectStore(root)
-    this.left = new LeftRecords(root, this.#objects)
+    this.left = new LeftRecords(root, () => this.#sync())
+    this.changeSets = new ChangeSets(root, () => this.#sync())
   }
 
   /**
@@ -263,9 +267,7 @@ export class Repository {
    * @returns the manifest's identity, to be kept in the ledger
    */
   async putManifest(manifest: Omit<Manifest, 'sequence' | 'format'>): Promise<string> {
-    await Promise.all([this.#objects.sync(), this.#thread?.sync()])
-    this.#hasUnsynced = false
-    this.#letThreadGo()
+    await this.#sync()
     // Another backup may end at the same time: a number is given, and its manifest written, by one at a time.
     const numbering = await RepositoryLock.take(this.root, 'numbering', PATIENCE_MS)
     try {
@@ -273,6 +275,13 @@ export class Repository {
     } finally {
       numbering.release()
     }
+  }
+
+  /** Makes durable what was stored, here and on the thread. */
+  async #sync(): Promise<void> {
+    await Promise.all([this.#objects.sync(), this.#thread?.sync()])
+    this.#hasUnsynced = false
+    this.#letThreadGo()
   }
 
   async #writeManifest(manifest: Omit<Manifest, 'sequence' | 'format'>): Promise<string> {
@@ -344,7 +353,10 @@ export class Repository {
     const tables = staying.flatMap(({ manifest }) => manifest.tables)
     for (const name of recordsStaying) tables.push(...(await this.left.get(name)).tables)
     const paths = records.map((name) => this.left.pathOf(name))
-    return { backups: going, records: paths, objects: await unneeded(this.root, this.#objects, tables) }
+    const chunks = tables.flatMap((table) => table.chunks)
+    const pieces = (await this.changeSets.all()).flatMap(piecesOf)
+    const objects = await unneeded(this.root, this.#objects, [...chunks, ...pieces])
+    return { backups: going, records: paths, objects }
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { Value } from '../model/value.ts'
 import { decodeRow } from '../model/value.ts'
+import type { ChangeSet, Piece } from './change-set.ts'
 import type { ChunkReference, Manifest, TableManifest } from './manifest.ts'
 import { boundFromJson } from './manifest.ts'
 import type { Repository } from './repository.ts'
@@ -20,10 +21,12 @@ export interface Problem {
 export class Findings {
   readonly #problems = new Map<string, Problem>()
 
-  add(backup: string, file: string | null, message: string): void {
+  /** @param backup null where it concerns none */
+  add(backup: string | null, file: string | null, message: string): void {
     const known = this.#problems.get(message)
-    if (!known) this.#problems.set(message, { file, message, backups: [backup] })
-    else if (!known.backups.includes(backup)) known.backups.push(backup)
+    const backups = backup === null ? [] : [backup]
+    if (!known) this.#problems.set(message, { file, message, backups })
+    else known.backups.push(...backups.filter((name) => !known.backups.includes(name)))
   }
 
   get problems(): Problem[] {
@@ -70,6 +73,27 @@ export class Verifier {
     }
   }
 
+  /** Looks at the objects of a change set, which was read. */
+  async checkChangeSet(changeSet: ChangeSet): Promise<void> {
+    const of = `The change set of version ${changeSet.version}`
+    for (const { name: table, columns, removed, added } of this.#level === 'manifests' ? [] : changeSet.tables) {
+      for (const piece of [...removed, ...added]) {
+        const fault = await this.#faultOf(piece.object)
+        if (fault) this.#findings.add(null, fault.file, `${of}: ${fault.message}`)
+        else if (this.#level === 'rows') await this.#checkPiece(`${of}, ${table}`, columns, piece)
+      }
+    }
+  }
+
+  async #checkPiece(of: string, columns: readonly string[], piece: Piece): Promise<void> {
+    const lines = await this.#repository.lines(piece.object)
+    const where = `${of}, ${this.#repository.fileOf(piece.object)}`
+    const add = (message: string) => this.#findings.add(null, null, `${where}: ${message}`)
+    if (lines.length !== piece.rows) add(`${lines.length} rows where ${piece.rows} should be.`)
+    const wrong = lines.findIndex((line) => cellsIn(line) !== columns.length)
+    if (wrong >= 0) add(`row ${wrong + 1} is no row of ${columns.length} cells.`)
+  }
+
   async #faultOf(object: string): Promise<{ file: string; message: string } | null> {
     let fault = this.#objects.get(object)
     if (fault === undefined) {
@@ -98,6 +122,15 @@ export class Verifier {
     if (order.descends(from, contents.first, false)) add(`${where}: its first key comes before its beginning.`)
     if (order.descends(before, from ?? contents.first, true)) add(`${where}: the chunk before reaches into it.`)
     return contents.last ?? before
+  }
+}
+
+/** How many cells a line has; null for one that is no row. */
+function cellsIn(line: string): number | null {
+  try {
+    return decodeRow(line).length
+  } catch {
+    return null
   }
 }
 

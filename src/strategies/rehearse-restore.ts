@@ -7,6 +7,7 @@ import type { Repository } from '../store/repository.ts'
 import type { ReadableState } from './backup-reader.ts'
 import { BackupReader } from './backup-reader.ts'
 import { headOf } from './lifetimes.ts'
+import { RebuiltState } from './rebuilt-state.ts'
 import { scopeOf } from './recovery.ts'
 import { restoreInto } from './restore-into.ts'
 import type { LiveState } from './session.ts'
@@ -38,11 +39,15 @@ export async function rehearseRestore(
   signal: AbortSignal | undefined
 ): Promise<Rehearsal> {
   const backup = await backupOf(repository, version)
-  if (version === null && backup === null) throw noBackup()
-  const at = backup?.manifest.state ?? (version as number)
-  const reader = backup
-    ? new BackupReader(repository as Repository, backup.manifest)
-    : await StateReader.open(engine, live, repository, at)
+  const head = headOf(live.versions)
+  const at = version ?? (live.tracked.size > 0 ? head : backup?.manifest.state)
+  if (at === undefined || repository === null) throw noBackup()
+  const others = backup
+    ? new BackupReader(repository, backup.manifest)
+    : version === null
+      ? NOTHING
+      : await StateReader.open(engine, live, repository, at)
+  const reader = new RebuiltState(repository, live, at, others)
   const differing = new Map<string, number>()
   const scratch = await engine.openScratch()
   try {
@@ -59,11 +64,21 @@ export async function rehearseRestore(
       scratch
     )
     const tables = restored.tables.map((table) => ({ ...table, differing: differing.get(table.table) ?? 0 }))
-    const isOfHead = backup !== null && at === headOf(live.versions)
-    const changedSince = isOfHead
-      ? await changesSince(reader, await StateReader.open(engine, live, repository, at), scopeOf(backup.manifest))
-      : []
-    return { version: at, backup: backup?.name ?? null, tables, changedSince, notes: restored.notes }
+    const changedSince: Rehearsal['changedSince'] = []
+    if (at === head) {
+      const now = await StateReader.open(engine, live, repository, at)
+      const isOfHead = backup?.manifest.state === head
+      const names = isOfHead ? namesOf(reader, now, scopeOf(backup.manifest)) : [...reader.rebuilt]
+      changedSince.push(...(await changesSince(names, reader, now)))
+    }
+    const used = restored.tables.some(({ table }) => !reader.rebuilt.includes(table)) ? backup : null
+    const notes = [...new Set([...reader.notes, ...restored.notes])]
+    if (used && used.manifest.state !== at) {
+      notes.unshift(
+        `Tables without change sets are as the backup has them: the state of version ${used.manifest.state}.`
+      )
+    }
+    return { version: at, backup: used?.name ?? null, tables, changedSince, notes }
   } finally {
     await scratch.close()
   }
@@ -79,19 +94,33 @@ async function backupOf(
   return backups.findLast(({ manifest }) => version === null || isOf(manifest)) ?? null
 }
 
+/** What can have changed since a backup was taken: where it holds all tables, those that came since too. */
+function namesOf(stored: ReadableState, now: ReadableState, scope: BackupScope): string[] {
+  return [...new Set([...stored.names(), ...(scope === 'database' ? now.names() : [])])]
+}
+
 async function changesSince(
+  names: readonly string[],
   stored: ReadableState,
-  now: ReadableState,
-  scope: BackupScope
+  now: ReadableState
 ): Promise<Rehearsal['changedSince']> {
   const changed: Rehearsal['changedSince'] = []
-  for (const name of new Set([...stored.names(), ...(scope === 'database' ? now.names() : [])])) {
+  for (const name of names) {
     const rowsOf = async (reader: ReadableState) => (await reader.table(name))?.rows ?? nothing
     const [before, after] = [await rowsOf(stored), await rowsOf(now)]
     if ((await digestOf(before())).equals(await digestOf(after()))) continue
     changed.push({ table: name, differing: (await compareRows(before(), after())).differing })
   }
   return changed
+}
+
+/** Where no full backup was taken, because there was nothing before the first version. */
+const NOTHING: ReadableState = {
+  takenAt: null,
+  unkept: () => [],
+  objects: async () => ({ objects: [], notes: [] }),
+  names: () => [],
+  table: async () => undefined
 }
 
 async function* nothing() {}

@@ -11,6 +11,7 @@ import type { Repository } from '../store/repository.ts'
 import { takeAnchor } from './anchor.ts'
 import type { Carried } from './carry-schema.ts'
 import { carrySchema } from './carry-schema.ts'
+import { keepChangeSet } from './keep-change-set.ts'
 import { recordLeft } from './left-record.ts'
 import { headOf } from './lifetimes.ts'
 import type { SchemaChange } from './schema-change.ts'
@@ -153,6 +154,16 @@ export class Run {
     return recordLeft({ engine, repository, signal, reports, ...of })
   }
 
+  /** Keeps what the version did to tracked tables beside its backups; a rehearsal keeps nothing. */
+  async keepChangeSet(kind: Version['kind'], reports: readonly TableReport[]): Promise<void> {
+    if (this.#session === null) return
+    const { engine, ledger, repository, signal } = this.#session
+    const { live, head, anchor } = this
+    const version = { number: this.number, kind }
+    const database = await ledger.ensure(0, '')
+    await keepChangeSet({ engine, repository, database, live, version, head, anchor, signal }, reports)
+  }
+
   /**
    * Begins to track a table: adds its version column and its history table.
    * @throws RowbackError `strategy.version_column` when the table has such a column of its own
@@ -245,7 +256,7 @@ export async function runVersion(
     const failed = new FailedRowSpool()
     const { number, interrupted } = await session.ledger.begin(header, options.wait)
     const notes: string[] = [...session.told]
-    const version = await makeOrFail(session, number, failed, options, work, notes)
+    const version = await makeOrFail(session, { number, kind: header.kind }, failed, options, work, notes)
     await settle(session)
     return { version, interrupted, failed, notes }
   })
@@ -264,7 +275,7 @@ export async function settle({ engine, ledger, repository }: Settling): Promise<
 
 async function makeOrFail(
   session: Session,
-  number: number,
+  { number, kind }: Pick<Version, 'number' | 'kind'>,
   failed: FailedRowSpool,
   options: RunOptions,
   work: (run: Run) => Promise<TableReport[]>,
@@ -286,6 +297,7 @@ async function makeOrFail(
       await ledger.addFailedRows(number, failed.rows())
       notes.push(...run.notes)
       const leftRecord = await run.recordLeft(tables)
+      await run.keepChangeSet(kind, tables)
       return ledger.commit(number, { tables, anchor: run.anchor, leftRecord })
     })
   } catch (error) {

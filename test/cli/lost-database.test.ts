@@ -117,6 +117,12 @@ describe.each(['snapshot', 'incremental'])('when the SQLite file is deleted, und
     expect(note).toMatch(/^shop\.db has no versions\. Without its ledger/)
     await place.json(['backup', 'restore', 'latest', '--to', 'again.db'])
     expect(place.rows(ALL, 'again.db')).toEqual(SECOND)
+    if (strategy === 'incremental') {
+      // Its change sets say what each version left.
+      await place.json(['backup', 'restore', '1', '--to', 'x.db'])
+      expect(place.rows(ALL, 'x.db')).toEqual(FIRST)
+      return
+    }
     const { error } = await place.json<Failure>(['backup', 'restore', '1', '--to', 'x.db'], { code: 1 })
     expect(error.message).toBe(
       'There is no version 1. Which backup holds a version, only the ledger in its database knows.'

@@ -89,6 +89,7 @@ describe('backup verify', () => {
       expect(await verify(level)).toEqual({
         level,
         backups: 3,
+        changeSets: 0,
         objects: level === 'manifests' ? 0 : 7,
         problems: [],
         rehearsal: null,

@@ -158,6 +158,9 @@ describe('on the command line', () => {
     try {
       await place.write('dogs.csv', 'id,name\n1,Rex\n')
       const target = ['--target', 'sqlite:shop.db']
+      await place.json(['init', ...target])
+      const none = await place.json<{ error: object }>(['backup', 'verify', '--rehearse'], { code: 7 })
+      expect(none.error).toMatchObject({ code: 'backup.missing', hint: 'Take one with: rowback backup create' })
       await place.json([
         'migrate',
         'dogs.csv',
@@ -170,16 +173,11 @@ describe('on the command line', () => {
         'incremental',
         ...target
       ])
-      const none = await place.json<{ error: object }>(['backup', 'verify', '--rehearse', ...target], { code: 7 })
-      expect(none.error).toMatchObject({
-        code: 'backup.missing',
-        hint: 'Take one with: rowback backup create --target sqlite:shop.db'
-      })
       await place.json(['backup', 'create', ...target])
       const told = await place.run(['backup', 'verify', '--rehearse', ...target])
       expect([told.code, told.stderr]).toEqual([0, ''])
       expect(told.stdout).toMatch(
-        /^No problem found \(hashes: 1 backup, 1 file of rows\)\.\nBackup 000\S*, the state of version 1, was restored into a scratch database, and every row is the same\.\n\ntable {2}rows {2}differing\ndogs {6}1 {10}0\n$/
+        /^No problem found \(hashes: 1 backup, 1 change set, 1 file of rows\)\.\nThe state of version 1 was restored into a scratch database, and every row is the same\.\n {2}dogs is made of 1 change set\.\n\ntable {2}rows {2}differing\ndogs {6}1 {10}0\n$/
       )
     } finally {
       await place.remove()

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect } from 'vitest'
 import { RowbackError } from '../../src/errors.ts'
+import { backupRestore } from '../../src/operations/backup/restore.ts'
 import type { ChangeJson } from '../../src/operations/change-json.ts'
 import type { RollbackOutput } from '../../src/operations/rollback.ts'
 import type { SucceededRow } from '../../src/operations/rows.ts'
@@ -45,6 +46,9 @@ export async function checkStates(played: Played): Promise<void> {
     const path = join(played.folder, `at-${number}.db`)
     await played.db.checkout(number, path)
     expect(show(readState(path)), `checkout ${number}`).toEqual(show(state))
+    const restored = join(played.folder, `restored-${number}.db`)
+    await played.db.run(backupRestore, { version: String(number), to: restored })
+    expect(show(readState(restored)), `backup restore ${number}`).toEqual(show(state))
     for (const [name, { rows }] of state) {
       const { rows: counted } = await played.db.query(`SELECT count(*) FROM ${quoteName(name)}`, { at: number })
       expect(counted, `rows of ${name} at ${number}`).toEqual([[rows.length]])

@@ -85,7 +85,8 @@ export function backupPruneView(output: BackupPruneOutput, style: Style): string
 }
 
 export function backupVerifyView(output: BackupVerifyOutput, style: Style): string {
-  const checked = `${plural(output.backups, 'backup')}, ${plural(output.objects, 'file')} of rows`
+  const sets = output.changeSets > 0 ? `${plural(output.changeSets, 'change set')}, ` : ''
+  const checked = `${plural(output.backups, 'backup')}, ${sets}${plural(output.objects, 'file')} of rows`
   const notes = output.notes.map((note) => style.yellow(note))
   if (output.problems.length === 0) {
     const found = style.green(`No problem found (${output.level}: ${checked}).`)

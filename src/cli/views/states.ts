@@ -17,7 +17,10 @@ export function writtenStateView({ from, backup, to, tables, notes }: WrittenSta
 }
 
 export function rehearsalView({ version, backup, tables, changedSince, notes }: Rehearsal, style: Style): string {
-  const what = `${backup === null ? 'The state' : `Backup ${shownName(backup)}, the state`} of version ${version},`
+  const what =
+    backup === null
+      ? `The state of version ${version}`
+      : `Backup ${shownName(backup)}, the state of version ${version},`
   const differing = tables.reduce((sum, table) => sum + table.differing, 0)
   const title =
     differing === 0

@@ -567,9 +567,19 @@ export class MysqlEngine extends SqlEngine {
   }
 
   override async *readLines(table: Table, range: RowRange): AsyncIterable<Lines> {
-    const decoders = columnsNamed(table, imageColumns(table)).map((column) => readExpression(column, '').decoder)
+    yield* this.#lines(this.#selectImage(table, range), columnsNamed(table, imageColumns(table)))
+  }
+
+  protected override async *linesWhere(table: Table, place: string, where: string): AsyncIterable<Lines> {
+    const columns = writableColumns(table) as MysqlColumn[]
+    yield* this.#lines(`SELECT ${this.cellsOf(columns).join(', ')} FROM ${place} WHERE ${where}`, columns)
+  }
+
+  /** @param sql begins with the cells of these columns, and has no others */
+  async *#lines(sql: string, columns: readonly MysqlColumn[]): AsyncIterable<Lines> {
+    const decoders = columns.map((column) => readExpression(column, '').decoder)
     try {
-      yield* (await this.#alive()).lines(this.#selectImage(table, range), decoders)
+      yield* (await this.#alive()).lines(sql, decoders)
     } catch (error) {
       throw translate(error, this.database)
     }

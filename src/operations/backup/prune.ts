@@ -62,7 +62,8 @@ export const backupPrune = operation({
     const live = await context.liveState()
     await assertComplete(repository, live)
     const all = await listBackups(repository, live)
-    const kept = keptBy(options, all)
+    const begun = await beginnings(repository)
+    const kept = new Set([...keptBy(options, all), ...all.filter(({ backup }) => begun.has(backup))])
     const going = all.filter((backup) => !kept.has(backup)).map(({ backup }) => backup)
     const plan = await repository.planPrune(
       going,
@@ -106,6 +107,12 @@ async function recordsGoing(repository: Repository, live: LiveState, kept: Reado
       .map((version) => version.leftRecord)
   )
   return (await repository.left.names()).filter((name) => !stays.has(name))
+}
+
+/** The backups that change sets go on from: without them no version under the incremental strategy could be made again. */
+async function beginnings(repository: Repository): Promise<Set<string>> {
+  const tables = (await repository.changeSets.all()).flatMap((changeSet) => changeSet.tables)
+  return new Set(tables.flatMap(({ base }) => base ?? []))
 }
 
 /**

@@ -21,6 +21,8 @@ export interface BackupVerifyOutput {
   level: VerifyLevel
   /** How many were looked at. */
   backups: number
+  /** How many change sets were looked at: all, unless a version was named. */
+  changeSets: number
   /** Files of rows that were looked at, each once. */
   objects: number
   /** Every problem, with the versions that cannot be gone back to because of it. */
@@ -70,6 +72,7 @@ export const backupVerify = operation({
         context.onProgress({ table: shownName(backup.name), bytesRead: done, bytes: chunks, rows: 0 })
       })
     }
+    const changeSets = options.version === undefined ? await checkChangeSets(repository, verifier, findings) : 0
     const versions = versionsOf(live, names, readable)
     const problems = findings.problems.map((problem) => ({
       ...problem,
@@ -81,13 +84,39 @@ export const backupVerify = operation({
       why === null || names.length === 0
         ? []
         : [`${why} Without its ledger it is not known whether any backup is missing.`]
-    return { level: options.level, backups: names.length, objects: verifier?.objects ?? 0, problems, rehearsal, notes }
+    return {
+      level: options.level,
+      backups: names.length,
+      changeSets,
+      objects: verifier?.objects ?? 0,
+      problems,
+      rehearsal,
+      notes
+    }
   },
   exitCode: ({ problems, rehearsal }) =>
     problems.length > 0 || rehearsal?.tables.some((table) => table.differing > 0)
       ? ExitCode.backupDamaged
       : ExitCode.done
 })
+
+/** @returns how many there are */
+async function checkChangeSets(
+  repository: Repository | null,
+  verifier: Verifier | null,
+  findings: Findings
+): Promise<number> {
+  const names = (await repository?.changeSets.names()) ?? []
+  for (const name of names) {
+    try {
+      await verifier?.checkChangeSet(await (repository as Repository).changeSets.read(name))
+    } catch (error) {
+      if (!(error instanceof DamagedFile)) throw error
+      findings.add(null, error.file, `A change set: ${error.message}`)
+    }
+  }
+  return names.length
+}
 
 const NO_LEDGER: LiveState = { tables: [], tracked: new Map(), everTracked: [], versions: [] }
 

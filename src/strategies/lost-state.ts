@@ -1,0 +1,113 @@
+import type { SchemaObjects } from '../model/schema-object.ts'
+import type { ChangeSet } from '../store/change-set.ts'
+import type { Manifest } from '../store/manifest.ts'
+import type { Repository } from '../store/repository.ts'
+import type { ReadableState, StateTable } from './backup-reader.ts'
+import { BackupReader } from './backup-reader.ts'
+import { rebuildTable } from './rebuilt-table.ts'
+
+/** The state of a version as the repository alone has it, when the database and its ledger are lost. */
+export class LostState implements ReadableState {
+  /** What is not known without the ledger; sentences. */
+  readonly notes: string[]
+  /** The name of the engine that it is of. */
+  readonly engine: string
+  readonly #repository: Repository
+  /** Up to the version, the oldest first. */
+  readonly #changeSets: readonly ChangeSet[]
+  /** The version that began to track each table that was tracked then. */
+  readonly #since: ReadonlyMap<string, number>
+  /** The tables that were tracked at some time until then, and were not there. */
+  readonly #gone: ReadonlySet<string>
+  readonly #backup: BackupReader | null
+
+  private constructor(
+    repository: Repository,
+    changeSets: readonly ChangeSet[],
+    backup: Manifest | null,
+    notes: string[]
+  ) {
+    this.#repository = repository
+    this.#changeSets = changeSets
+    this.#backup = backup && new BackupReader(repository, backup)
+    this.engine = changeSets.at(-1)?.engine ?? backup?.engine ?? ''
+    this.notes = notes
+    const last = new Map(changeSets.flatMap(({ tables }) => tables.map((table) => [table.name, table] as const)))
+    const there = [...last.values()].filter(({ rows }) => rows !== null)
+    const gone = [...last.values()].filter(({ rows, ended }) => rows === null && !ended)
+    this.#since = new Map(there.map(({ name, since }) => [name, since]))
+    this.#gone = new Set(gone.map(({ name }) => name))
+  }
+
+  /**
+   * Finds what there is of a version's state.
+   * @returns null where the repository has no change sets: which backup holds which version, only a ledger knows
+   */
+  static async open(repository: Repository, version: number): Promise<LostState | null> {
+    const all = committedChain(await repository.changeSets.all())
+    const changeSets = all.filter((changeSet) => changeSet.version <= version)
+    const backup = backupNear(await repository.backups(), version)
+    const newest = Math.max(all.at(-1)?.version ?? 0, backup?.manifest.state ?? 0)
+    if (changeSets.length === 0) return null
+    const notes = [
+      version > newest
+        ? `The newest version that the repository knows of is ${newest}, and this is its state.`
+        : `Without its ledger it is not known whether version ${version} is all that there was.`
+    ]
+    if (backup) {
+      const { state } = backup.manifest
+      notes.push(
+        `Tables without change sets are as the backup ${backup.name.slice(0, 15)} has them: the state of version ${state}.`
+      )
+    }
+    return new LostState(repository, changeSets, backup?.manifest ?? null, notes)
+  }
+
+  get takenAt(): string | null {
+    return this.#backup?.takenAt ?? null
+  }
+
+  unkept(): string[] {
+    return []
+  }
+
+  async objects(): Promise<SchemaObjects> {
+    return this.#backup ? this.#backup.objects() : { objects: [], notes: [] }
+  }
+
+  names(): string[] {
+    const stored = (this.#backup?.names() ?? []).filter((name) => !this.#gone.has(name))
+    return [...new Set([...stored, ...this.#since.keys()])]
+  }
+
+  async table(name: string): Promise<StateTable | undefined> {
+    const since = this.#since.get(name)
+    if (since === undefined) return this.#backup?.table(name)
+    return (await rebuildTable(this.#repository, this.#changeSets, name, since)) ?? undefined
+  }
+}
+
+/** Each change set says which version came before it: what no later one goes on from was of a version that failed. */
+function committedChain(changeSets: readonly ChangeSet[]): ChangeSet[] {
+  const chain: ChangeSet[] = []
+  let before = Number.POSITIVE_INFINITY
+  for (const changeSet of [...changeSets].reverse()) {
+    if (changeSet.version > before) continue
+    chain.unshift(changeSet)
+    before = changeSet.after
+  }
+  return chain
+}
+
+/** The backup of the whole database that is nearest to what the version left: the first after it, else the last before. */
+function backupNear(
+  backups: readonly { name: string; manifest: Manifest }[],
+  version: number
+): { name: string; manifest: Manifest } | null {
+  const whole = backups.filter(({ manifest }) => manifest.scope === undefined)
+  return (
+    whole.find(({ manifest }) => manifest.state >= version) ??
+    whole.findLast(({ manifest }) => manifest.state < version) ??
+    null
+  )
+}

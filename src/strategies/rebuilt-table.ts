@@ -1,0 +1,156 @@
+import { hash } from 'node:crypto'
+import { ExitCode, RowbackError } from '../errors.ts'
+import type { Row } from '../model/value.ts'
+import { decodeRow, encodeRow } from '../model/value.ts'
+import type { ChangeSet, Piece, TableChangeSet } from '../store/change-set.ts'
+import type { TableManifest } from '../store/manifest.ts'
+import { columnsFromJson } from '../store/manifest.ts'
+import type { Repository } from '../store/repository.ts'
+import type { StateTable } from './backup-reader.ts'
+
+/** From what a table's rows in some state are made, without the database. */
+interface Increments {
+  /** What the increments go on from; null where the first of them lists all rows. */
+  base: { name: string; stored: TableManifest } | null
+  /** The oldest first. */
+  changes: TableChangeSet[]
+}
+
+/** A tracked table as a version left it, made of a full backup and the change sets after it. */
+export interface RebuiltTable extends StateTable {
+  /** The full backup that it begins with. */
+  base: string | null
+  /** How many change sets follow. */
+  increments: number
+}
+
+/**
+ * Makes a table as the newest of some change sets left it.
+ * @param changeSets of committed versions, the oldest first, up to the one whose state is wanted
+ * @param since the version that began to track the table
+ * @returns null where they do not have it
+ * @throws RowbackError `backup.damaged` or `backup.missing`, from the rows too, when what is there does not fit together
+ */
+export async function rebuildTable(
+  repository: Repository,
+  changeSets: readonly ChangeSet[],
+  name: string,
+  since: number
+): Promise<RebuiltTable | null> {
+  const known = changeSets.flatMap(({ tables }) =>
+    tables.filter((table) => table.name === name && table.since === since)
+  )
+  const last = known.at(-1)
+  if (last === undefined || last.rows === null) return null
+  const begin = known.findLastIndex(({ all }) => all)
+  const changes = known.slice(Math.max(begin, 0))
+  const base = begin >= 0 ? null : await baseOf(repository, last)
+  if (begin < 0 && base === null) return null
+  const rows = () => rowsOf(repository, { base, changes })
+  const written = last.columns
+  return {
+    name,
+    columns: columnsFromJson(last.definition),
+    key: last.key,
+    ddl: last.ddl,
+    written,
+    rows,
+    lines: null,
+    tracked: null,
+    base: base?.name ?? null,
+    increments: changes.length
+  }
+}
+
+async function baseOf(repository: Repository, { base, name }: TableChangeSet): Promise<Increments['base']> {
+  if (base === null) return null
+  const stored = (await repository.manifest(base)).tables.find((table) => table.name === name)
+  return stored ? { name: base, stored } : null
+}
+
+/**
+ * The rows, in no particular order. They are counted by what they say, not by their keys: which keys are equal only a
+ * database knows.
+ */
+async function* rowsOf(repository: Repository, { base, changes }: Increments): AsyncIterable<Row[]> {
+  const last = changes.at(-1) as TableChangeSet
+  const net = new Net()
+  for (const { removed, added } of changes) {
+    for await (const lines of linesIn(repository, removed)) for (const line of lines) net.add(line, -1)
+    for await (const lines of linesIn(repository, added)) for (const line of lines) net.add(line, 1)
+  }
+  let rows = 0
+  if (base) {
+    for await (const lines of storedLines(repository, base.stored)) {
+      const kept = lines.filter((line) => !net.takesAway(line))
+      rows += kept.length
+      yield decoded(kept)
+    }
+  }
+  for (const { added } of changes) {
+    for await (const lines of linesIn(repository, added)) {
+      const kept = lines.filter((line) => net.brings(line))
+      rows += kept.length
+      yield decoded(kept)
+    }
+  }
+  if (!net.isEven || rows !== last.rows) throw doNotFit(repository, last, rows)
+}
+
+/** How often each row comes and goes over all change sets; in memory is a hash of each. */
+class Net {
+  readonly #counts = new Map<string, number>()
+
+  get isEven(): boolean {
+    return this.#counts.size === 0
+  }
+
+  add(line: string, by: number): void {
+    const name = nameOf(line)
+    const count = (this.#counts.get(name) ?? 0) + by
+    if (count === 0) this.#counts.delete(name)
+    else this.#counts.set(name, count)
+  }
+
+  /** Whether a row of the base went. */
+  takesAway(line: string): boolean {
+    const isGone = (this.#counts.get(nameOf(line)) ?? 0) < 0
+    if (isGone) this.add(line, 1)
+    return isGone
+  }
+
+  /** Whether a row that came is still there. */
+  brings(line: string): boolean {
+    const isThere = (this.#counts.get(nameOf(line)) ?? 0) > 0
+    if (isThere) this.add(line, -1)
+    return isThere
+  }
+}
+
+function nameOf(line: string): string {
+  return hash('sha256', line, 'base64').slice(0, 24)
+}
+
+async function* linesIn(repository: Repository, pieces: readonly Piece[]): AsyncIterable<string[]> {
+  for (const { object } of pieces) yield repository.lines(object)
+}
+
+async function* storedLines(repository: Repository, stored: TableManifest): AsyncIterable<string[]> {
+  for (const { object } of stored.chunks) {
+    const lines = await repository.lines(object)
+    yield stored.hiddenOrder ? lines.map((line) => encodeRow(decodeRow(line).slice(1))) : lines
+  }
+}
+
+function decoded(lines: readonly string[]): Row[] {
+  return lines.map(decodeRow)
+}
+
+function doNotFit(repository: Repository, { name }: TableChangeSet, rows: number): RowbackError {
+  return new RowbackError({
+    code: 'backup.damaged',
+    message: `The backup and the change sets of ${name} in ${repository.root} do not fit together: they make ${rows} rows, not those that were recorded.`,
+    hint: 'Check the repository with: rowback backup verify --level rows',
+    exit: ExitCode.backupDamaged
+  })
+}
