@@ -1,4 +1,5 @@
 import { readdirSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import type { Rowback } from '../../src/index.ts'
@@ -6,6 +7,7 @@ import { open, RowbackError } from '../../src/index.ts'
 import { backupCreate } from '../../src/operations/backup/create.ts'
 import type { Rehearsal } from '../../src/operations/backup/verify.ts'
 import { backupVerify } from '../../src/operations/backup/verify.ts'
+import { Repository } from '../../src/store/repository.ts'
 import { Workplace } from '../support/cli.ts'
 import { MysqlBench } from '../support/mysql-bench.ts'
 import { urlFor } from '../support/mysql-shop.ts'
@@ -196,10 +198,11 @@ if (server !== null) {
     afterEach(() => bench.remove())
 
     test('rows that do not come back are told, with exit code 7', async () => {
-      // Servers show the members of an ENUM without the characters that take four bytes.
-      await bench.sql("CREATE TABLE moods (id INT PRIMARY KEY, mood ENUM('x', 'ü😀') CHARACTER SET utf8mb4)")
-      await bench.sql("INSERT INTO moods VALUES (1, 'x'), (2, 'ü😀')")
+      await bench.sql('CREATE TABLE moods (id INT PRIMARY KEY, mood CHAR(9)) CHARSET utf8mb4')
+      await bench.sql("INSERT INTO moods VALUES (1, 'x'), (2, 'y')")
       await bench.load([{ id: 1 }], { table: 'zz_other', create: true, key: ['id'] })
+      // No server keeps the blank at the end of a CHAR.
+      await backUpRows(bench.place.at('.rowback'), '[1,"x"]\n[2,"y "]\n')
       const rehearsed = await bench.db.run(backupVerify, { rehearse: true })
       expect(rehearsed.rehearsal?.tables).toEqual([{ table: 'moods', rows: 2, differing: 1 }])
       expect(backupVerify.exitCode?.(rehearsed)).toBe(7)
@@ -240,4 +243,20 @@ if (server !== null) {
       }
     })
   })
+}
+
+/** A backup like the newest one, whose only table has these rows. */
+async function backUpRows(root: string, lines: string): Promise<void> {
+  const { database } = JSON.parse(await readFile(`${root}/format.json`, 'utf8')) as { database: string }
+  const repository = await Repository.open(root, database)
+  try {
+    const newest = (await repository.backups()).at(-1)?.manifest
+    const [table] = newest?.tables ?? []
+    if (!newest || !table) throw new Error('there is no backup of a table')
+    const { object } = await repository.putRows(Buffer.from(lines), null)
+    const chunks = [{ from: null, rows: 2, bytes: Buffer.byteLength(lines), object }]
+    await repository.putManifest({ ...newest, tables: [{ ...table, chunks }] })
+  } finally {
+    repository.close()
+  }
 }
