@@ -255,7 +255,8 @@ async function backUpRows(root: string, lines: string): Promise<void> {
     if (!newest || !table) throw new Error('there is no backup of a table')
     const { object } = await repository.putRows(Buffer.from(lines), null)
     const chunks = [{ from: null, rows: 2, bytes: Buffer.byteLength(lines), object }]
-    await repository.putManifest({ ...newest, tables: [{ ...table, chunks }] })
+    const { format: _format, sequence: _sequence, ...rest } = newest
+    await repository.putManifest({ ...rest, tables: [{ ...table, chunks }] })
   } finally {
     repository.close()
   }
