@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Author } from './author.ts'
 import type { WriteCounts, WriteMode } from './change.ts'
 
-export type VersionKind = 'baseline' | 'migrate' | 'rollback' | 'revert' | 'exec' | 'enable'
+export type VersionKind = 'baseline' | 'migrate' | 'rollback' | 'revert' | 'exec' | 'enable' | 'adopt'
 export type VersionStatus = 'pending' | 'committed' | 'failed'
 export type StrategyName = 'snapshot' | 'incremental'
 /** What a backup before a version holds: the whole database, or the tables that the version may change. */

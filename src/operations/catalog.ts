@@ -1,3 +1,4 @@
+import { adopt } from './adopt.ts'
 import { backupCreate } from './backup/create.ts'
 import { backupExport } from './backup/export.ts'
 import { backupList } from './backup/list.ts'
@@ -39,6 +40,7 @@ export const catalog = [
   checkout,
   rollback,
   revert,
+  adopt,
   enable,
   backupCreate,
   backupList,

@@ -27,10 +27,18 @@ const MOST_EXAMPLES = 5
 
 /** What others did between two states, all of it. */
 export async function driftBetween(table: Keyed, gap: Gap): Promise<DriftedRows> {
-  const tally = new Tally(table, gap.after.columns)
   const changes = diffImages(table.name, gap.before, gap.after)
-  const joined = rowsMove(table) ? joinMovedRows(changes, tally.key) : changes
-  for await (const change of joined) tally.add(kindOf(change), change)
+  const { key } = new Tally(table, gap.after.columns)
+  return driftOf(table, gap.after.columns, rowsMove(table) ? joinMovedRows(changes, key) : changes)
+}
+
+/**
+ * The same of changes that are known.
+ * @param columns of the table's image, its hidden one included
+ */
+export async function driftOf(table: Keyed, columns: readonly string[], changes: Changes): Promise<DriftedRows> {
+  const tally = new Tally(table, columns)
+  for await (const change of changes) tally.add(kindOf(change), change)
   return tally.rows
 }
 

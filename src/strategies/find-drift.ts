@@ -7,7 +7,7 @@ import type { Version } from '../model/version.ts'
 import type { Manifest, TableManifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
 import type { Gap } from './drift.ts'
-import { driftBetween, driftLost } from './drift.ts'
+import { driftBetween, driftLost, driftOf } from './drift.ts'
 import { committed, headOf } from './lifetimes.ts'
 import { readLeft } from './read-left.ts'
 import type { StoredState } from './recovery.ts'
@@ -16,6 +16,8 @@ import type { LiveState } from './session.ts'
 import type { TableImage } from './table-image.ts'
 import { liveImage, noImage, storedImage } from './table-image.ts'
 import { reachedBy } from './touched.ts'
+import type { TheirChanges } from './tracked-drift.ts'
+import { TrackedDrift } from './tracked-drift.ts'
 
 /** What was found of changes by others. */
 export interface Drift {
@@ -148,17 +150,21 @@ export class DriftFinder {
   /** What others changed since the newest version that wrote each table, or that recorded it. */
   async sinceHead(): Promise<Drift> {
     const drift: Drift = { tables: [], notes: [] }
+    const ofTracked = new TrackedDrift(this.#engine, this.#repository, this.#live)
     for (const table of this.#live.tables) {
-      if (this.#live.tracked.has(table.name)) drift.notes.push(notUnderIncremental(table.name))
-      else {
-        const left = await this.#lastKnown(table, drift.notes)
-        if (!left) continue
-        const gap = { before: storedImage(this.#repository, left), after: liveImage(this.#engine, table) }
-        const rows = await driftBetween(table, gap)
-        if (rows.inserted + rows.updated + rows.deleted > 0) drift.tables.push(rows)
-      }
+      const tracked = this.#live.tracked.get(table.name)
+      const rows = tracked
+        ? await inTracked(table, await ofTracked.of(table, tracked), drift.notes)
+        : await this.#inUntracked(table, drift.notes)
+      if (rows && rows.inserted + rows.updated + rows.deleted > 0) drift.tables.push(rows)
     }
     return drift
+  }
+
+  async #inUntracked(table: Table, notes: string[]): Promise<DriftedRows | null> {
+    const left = await this.#lastKnown(table, notes)
+    if (!left) return null
+    return driftBetween(table, { before: storedImage(this.#repository, left), after: liveImage(this.#engine, table) })
   }
 
   /** The table as the newest version left it whose record has it, if no version wrote it since. */
@@ -180,8 +186,20 @@ function isLike(entry: TableManifest, table: Table): boolean {
   return sameList(entry.columns, imageColumns(table)) && sameList(entry.order ?? [], table.order ?? [])
 }
 
+async function inTracked(table: Table, theirs: TheirChanges | string, notes: string[]): Promise<DriftedRows | null> {
+  if (typeof theirs === 'string') {
+    notes.push(theirs)
+    return null
+  }
+  try {
+    return await driftOf(table, imageColumns(table), theirs.changes.read())
+  } finally {
+    theirs.changes.close()
+  }
+}
+
 function notUnderIncremental(table: string): string {
-  return `${table}: under the incremental strategy changes of others are not looked for yet.`
+  return `${table}: under the incremental strategy a rollback does not look for changes of others; rowback status --drift does.`
 }
 
 function notKnown(table: string, versions: readonly number[]): string {

@@ -94,7 +94,7 @@ async function* rowsOf(repository: Repository, { base, changes }: Increments): A
       yield decoded(kept)
     }
   }
-  if (!net.isEven || rows !== last.rows) throw doNotFit(repository, last, rows)
+  if (!net.isEven || rows !== last.rows) throw new DoNotFit(repository, last, rows)
 }
 
 /** How often each row comes and goes over all change sets; in memory is a hash of each. */
@@ -127,7 +127,8 @@ class Net {
   }
 }
 
-function nameOf(line: string): string {
+/** What stands for a row in memory. */
+export function nameOf(line: string): string {
   return hash('sha256', line, 'base64').slice(0, 24)
 }
 
@@ -146,11 +147,14 @@ function decoded(lines: readonly string[]): Row[] {
   return lines.map(decodeRow)
 }
 
-function doNotFit(repository: Repository, { name }: TableChangeSet, rows: number): RowbackError {
-  return new RowbackError({
-    code: 'backup.damaged',
-    message: `The backup and the change sets of ${name} in ${repository.root} do not fit together: they make ${rows} rows, not those that were recorded.`,
-    hint: 'Check the repository with: rowback backup verify --level rows',
-    exit: ExitCode.backupDamaged
-  })
+/** All is there, and makes another table than the one that the last version left: others had changed rows before it. */
+export class DoNotFit extends RowbackError {
+  constructor(repository: Repository, { name }: TableChangeSet, rows: number) {
+    super({
+      code: 'backup.damaged',
+      message: `The backup and the change sets of ${name} in ${repository.root} do not fit together: they make ${rows} rows, not those that were recorded.`,
+      hint: 'Check the repository with: rowback backup verify --level rows',
+      exit: ExitCode.backupDamaged
+    })
+  }
 }

@@ -100,7 +100,8 @@ function driftLines({ drift, head }: StatusOutput, style: Style): string[] {
   return ['', ...found, ...notes.map((note) => style.yellow(note))]
 }
 
-function driftOf(table: DriftJson, style: Style): string[] {
+/** What others did to one table. */
+export function driftOf(table: DriftJson, style: Style): string[] {
   const counts = [style.green(`+${table.inserted}`), style.yellow(`~${table.updated}`), style.red(`-${table.deleted}`)]
   const more = table.inserted + table.updated + table.deleted - table.rows.length
   const signs = { insert: '+', update: '~', delete: '-' }

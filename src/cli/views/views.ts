@@ -1,4 +1,5 @@
 import type { Style } from '../render.ts'
+import { adoptView } from './adopt.ts'
 import { backupCreateView, backupExportView, backupListView, backupPruneView, backupVerifyView } from './backups.ts'
 import { blameView } from './blame.ts'
 import { diffView, rowsView } from './changes.ts'
@@ -27,6 +28,7 @@ const VIEWS: Record<string, View> = {
   rollback: rollbackView,
   enable: enableView,
   revert: revertView,
+  adopt: adoptView,
   'backup create': backupCreateView,
   'backup list': backupListView,
   'backup verify': backupVerifyView,

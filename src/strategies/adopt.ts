@@ -1,0 +1,213 @@
+import { RowbackError } from '../errors.ts'
+import type { RowChange } from '../model/change.ts'
+import { count, noCounts } from '../model/change.ts'
+import type { DriftedRows } from '../model/drift.ts'
+import type { Table } from '../model/table.ts'
+import { imageColumns, writableColumns } from '../model/table.ts'
+import type { Row } from '../model/value.ts'
+import { encodeRow } from '../model/value.ts'
+import type { TableReport } from '../model/version.ts'
+import type { Repository } from '../store/repository.ts'
+import { applyMerged, assertUnchanged } from './apply-merged.ts'
+import { ChangeSpool } from './change-spool.ts'
+import { driftOf } from './drift.ts'
+import { nameOf } from './rebuilt-table.ts'
+import { liftTriggers, trackingOf } from './route-schema.ts'
+import type { Run } from './run.ts'
+import { NothingToDo } from './run.ts'
+import type { TheirChanges } from './tracked-drift.ts'
+import { TrackedDrift } from './tracked-drift.ts'
+import { writersOf } from './written-by.ts'
+
+const FOUND_AT_ONCE = 1000
+
+export interface Adopted {
+  tables: TableReport[]
+  drift: DriftedRows[]
+  /** Where nothing is adopted, and why; sentences. */
+  notes: string[]
+}
+
+interface Step {
+  table: Table
+  theirs: TheirChanges
+  drift: DriftedRows
+}
+
+/**
+ * Records what others changed in tracked tables since the newest version that wrote each as the work of this version: their
+ * rows get its number, and the rows from before go to history. No cell of the live rows changes.
+ * @param names of the tables to look at; null for all
+ * @throws RowbackError `adopt.nothing`; `adopt.unknown` where it is not known which version wrote the rows from before;
+ *   `locked` when others change such a row meanwhile
+ */
+export async function adopt(
+  run: Run,
+  repository: Repository | null,
+  names: readonly string[] | null
+): Promise<Adopted> {
+  if (repository === null) throw nothingToAdopt([])
+  const notes: string[] = []
+  const steps: Step[] = []
+  try {
+    for await (const step of find(run, repository, names, notes)) steps.push(step)
+    if (steps.length === 0) throw nothingToAdopt(notes)
+    const { engine } = run
+    if (!engine.capabilities.transactionalDdl && run.canChangeSchema) {
+      for (const { table } of steps) await liftTriggers(run, table)
+    }
+    await run.guard(steps.map(({ table }) => table))
+    await run.hold()
+    for (const { table, theirs } of steps) {
+      // A rehearsal that cannot hold triggers off only counts.
+      if (run.canChangeSchema || table.triggers.length === 0) await record(run, repository, table, theirs)
+    }
+    const tables: TableReport[] = []
+    for (const { table, theirs } of steps) tables.push(await reportOf(table, theirs))
+    return { tables, drift: steps.map(({ drift }) => drift), notes }
+  } finally {
+    for (const { theirs } of steps) theirs.changes.close()
+  }
+}
+
+async function* find(
+  run: Run,
+  repository: Repository,
+  names: readonly string[] | null,
+  notes: string[]
+): AsyncIterable<Step> {
+  const { engine, live } = run
+  const known = new TrackedDrift(engine, repository, live)
+  for (const table of names === null ? live.tables : names.map((name) => existing(run, name))) {
+    const tracked = live.tracked.get(table.name)
+    if (!tracked) {
+      if (names !== null) notes.push(notTracked(table.name))
+      continue
+    }
+    run.assertCarried(table.name)
+    const theirs = await known.of(table, tracked)
+    if (typeof theirs === 'string') notes.push(theirs)
+    else if (theirs.changes.length === 0) theirs.changes.close()
+    else yield { table, theirs, drift: await driftOf(table, imageColumns(table), theirs.changes.read()) }
+  }
+}
+
+function existing(run: Run, name: string): Table {
+  const table = run.table(name)
+  if (table) return table
+  throw new RowbackError({
+    code: 'table.missing',
+    message: `There is no table ${name}.`,
+    hint: `There are: ${run.live.tables.map((other) => other.name).join(', ')}.`
+  })
+}
+
+/**
+ * First the table is made as it was left, each row as the version that wrote it; then it is changed as others changed it, by
+ * this version. So nothing else needs to know how histories are written.
+ */
+async function record(run: Run, repository: Repository, table: Table, theirs: TheirChanges): Promise<void> {
+  const { engine } = run
+  const tracking = trackingOf(theirs.tracked)
+  const { of, versions } = await writersOf(repository, theirs)
+  const now = await liveRows(run, table, theirs.changes)
+  try {
+    await assertUnchanged(engine, table, now)
+    await engine.applyChanges(table, () => now.read(), run.number, null)
+    for (const version of versions) {
+      await engine.applyChanges(table, () => formerRows(table, theirs.changes, of, version), version, tracking)
+    }
+    const changes = await asTheyDid(run, table, theirs.changes, now)
+    try {
+      await applyMerged(run, table, changes, tracking, false)
+    } finally {
+      changes.close()
+    }
+  } finally {
+    now.close()
+  }
+}
+
+/** The rows that others left, as rows to be taken away; in their order. */
+async function liveRows(run: Run, table: Table, changes: ChangeSpool): Promise<ChangeSpool> {
+  const now = new ChangeSpool()
+  for await (const batch of changes.batches(FOUND_AT_ONCE)) {
+    const rows = batch.flatMap(({ after }) => (after ? [after] : []))
+    for (const before of await inImage(run, table, rows)) now.add({ before, after: null })
+  }
+  return now
+}
+
+/** A row that had a hidden place gets any. */
+async function* formerRows(
+  table: Table,
+  changes: ChangeSpool,
+  writers: ReadonlyMap<string, number>,
+  version: number
+): AsyncIterable<RowChange> {
+  for await (const { before } of changes.read()) {
+    if (!before || writers.get(nameOf(encodeRow(before))) !== version) continue
+    yield { before: null, after: table.hiddenOrder ? [null, ...before] : before }
+  }
+}
+
+/** From the rows that were made again to those that others left. */
+async function asTheyDid(run: Run, table: Table, changes: ChangeSpool, now: ChangeSpool): Promise<ChangeSpool> {
+  const placed = new ChangeSpool()
+  const live = now.read()[Symbol.asyncIterator]()
+  for await (const batch of changes.batches(FOUND_AT_ONCE)) {
+    const rows = batch.flatMap(({ before }) => (before ? [before] : []))
+    const former = (await inImage(run, table, rows)).values()
+    for (const { before, after } of batch) {
+      const change: RowChange = { before: null, after: null }
+      if (before) change.before = former.next().value ?? null
+      if (after) change.after = (await live.next()).value.before
+      placed.add(change)
+    }
+  }
+  return placed
+}
+
+/** Rows of the table, which are looked up where they have a hidden place. */
+async function inImage(run: Run, table: Table, rows: Row[]): Promise<Row[]> {
+  if (!table.hiddenOrder) return rows
+  const columns = writableColumns(table).map(({ name }) => name)
+  const key = table.key ?? []
+  const cells = rows.map((row) => key.map((name) => row[columns.indexOf(name)] ?? null))
+  if (cells.some((row) => row.includes(null))) throw withoutKey(table)
+  const found = await run.engine.findRows(table, key, cells)
+  return found.map((row) => {
+    if (row === null) throw new Error(`A row of ${table.name} was not found by its key.`)
+    return row
+  })
+}
+
+async function reportOf(table: Table, { tracked, changes }: TheirChanges): Promise<TableReport> {
+  const counts = noCounts()
+  for await (const change of changes.read()) count(counts, change)
+  return { table: table.name, read: 0, ...counts, failed: 0, history: tracked.history }
+}
+
+function withoutKey({ name }: Table): RowbackError {
+  return new RowbackError({
+    code: 'adopt.no_key',
+    message: `Others changed rows of ${name} that have NULL in its key, so they cannot be told from others.`,
+    hint: `Give them a key, or leave the table out with: --table`
+  })
+}
+
+function notTracked(table: string): string {
+  return `${table} is not under the incremental strategy: the backup before the next version has what others changed in it.`
+}
+
+function nothingToAdopt(notes: readonly string[]): NothingToDo {
+  const known = notes.length === 0 ? '' : ' that is known'
+  return new NothingToDo({
+    code: 'adopt.nothing',
+    message: [
+      `No row${known} was changed by others since the newest version: there is nothing to adopt.`,
+      ...notes
+    ].join(' '),
+    hint: 'See what others changed with: rowback status --drift'
+  })
+}

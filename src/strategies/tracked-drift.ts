@@ -1,0 +1,151 @@
+import type { Engine } from '../engines/engine.ts'
+import { WHOLE_TABLE } from '../engines/engine.ts'
+import { RowbackError } from '../errors.ts'
+import { RowKey } from '../model/key.ts'
+import type { Column, Table } from '../model/table.ts'
+import { sameList, writableColumns } from '../model/table.ts'
+import type { Row } from '../model/value.ts'
+import { decodeRow, encodeRow, linesOf } from '../model/value.ts'
+import type { TrackedTable } from '../model/version.ts'
+import type { ChangeSet } from '../store/change-set.ts'
+import type { Repository } from '../store/repository.ts'
+import { ChangeSpool } from './change-spool.ts'
+import { committedOnly } from './keep-change-set.ts'
+import { committed } from './lifetimes.ts'
+import type { RebuiltTable } from './rebuilt-table.ts'
+import { DoNotFit, nameOf, rebuildTable } from './rebuilt-table.ts'
+import type { LiveState } from './session.ts'
+
+/** What others did to a tracked table since the newest version that wrote it. */
+export interface TheirChanges {
+  tracked: TrackedTable
+  /** From rows as that version left them to rows as they are, in the table's writable columns; to be closed. */
+  changes: ChangeSpool
+  /** The change sets of committed versions, the oldest first. */
+  changeSets: ChangeSet[]
+}
+
+/** Finds the rows of tracked tables that others changed: live rows beside those that backup and change sets make. */
+export class TrackedDrift {
+  readonly #engine: Engine
+  readonly #repository: Repository
+  readonly #live: LiveState
+  #changeSets: ChangeSet[] | null = null
+
+  constructor(engine: Engine, repository: Repository, live: LiveState) {
+    this.#engine = engine
+    this.#repository = repository
+    this.#live = live
+  }
+
+  /** @returns a sentence where it is not known, which says why */
+  async of(table: Table, tracked: TrackedTable): Promise<TheirChanges | string> {
+    try {
+      this.#changeSets ??= committedOnly(await this.#repository.changeSets.all(), this.#live.versions)
+      const lost = this.#lostSince(tracked, this.#changeSets)
+      if (lost !== null) {
+        return notKnown(table, `the repository does not have the change set of version ${lost}`)
+      }
+      const rebuilt = await rebuildTable(this.#repository, this.#changeSets, table.name, tracked.since)
+      if (rebuilt === null) return notKnown(table, 'the repository has no change sets of it')
+      if (!hasSameColumns(table, rebuilt))
+        return `${table.name}: others changed its columns, so its rows are not compared.`
+      return { tracked, changes: await changesSince(this.#engine, table, rebuilt), changeSets: this.#changeSets }
+    } catch (error) {
+      if (!(error instanceof RowbackError) || !error.code.startsWith('backup.')) throw error
+      return notKnown(table, reasonOf(error))
+    }
+  }
+
+  /** The first version whose change set is needed and not there. */
+  #lostSince({ table, since, history }: TrackedTable, changeSets: readonly ChangeSet[]): number | null {
+    const known = new Map(
+      changeSets.flatMap(({ version, tables }) =>
+        tables.flatMap((entry) =>
+          entry.name === table && entry.since === since ? [[version, entry.all] as const] : []
+        )
+      )
+    )
+    const writers = committed(this.#live.versions).filter(({ tables }) => tables.some((one) => one.history === history))
+    for (const { number } of writers.reverse()) {
+      const all = known.get(number)
+      if (all === undefined) return number
+      if (all) return null
+    }
+    return null
+  }
+}
+
+function hasSameColumns(table: Table, { written, columns }: RebuiltTable): boolean {
+  const now = writableColumns(table)
+  const declared = new Map(columns.map((column): [string, Column] => [column.name, column]))
+  return (
+    sameList(
+      now.map(({ name }) => name),
+      written
+    ) && now.every((column) => declared.get(column.name)?.declared === column.declared)
+  )
+}
+
+/** In memory are a hash of each row, and the rows that differ. */
+async function changesSince(engine: Engine, table: Table, rebuilt: RebuiltTable): Promise<ChangeSpool> {
+  const counts = new Map<string, number>()
+  const add = (name: string, by: number) => {
+    const count = (counts.get(name) ?? 0) + by
+    if (count === 0) counts.delete(name)
+    else counts.set(name, count)
+  }
+  for await (const line of liveLines(engine, table)) add(nameOf(line), 1)
+  const gone: Row[] = []
+  for await (const rows of rebuilt.rows()) {
+    for (const row of rows) {
+      const name = nameOf(encodeRow(row))
+      if (counts.has(name)) add(name, -1)
+      else gone.push(row)
+    }
+  }
+  const come: Row[] = []
+  if (counts.size > 0) {
+    for await (const line of liveLines(engine, table)) {
+      const name = nameOf(line)
+      if (!counts.has(name)) continue
+      add(name, -1)
+      come.push(decodeRow(line))
+    }
+  }
+  return paired(new RowKey(rebuilt.written, table.key ?? [], table.collations), gone, come)
+}
+
+function paired(rowKey: RowKey, gone: readonly Row[], come: readonly Row[]): ChangeSpool {
+  const changes = new ChangeSpool()
+  const before = new Map<string, Row>()
+  for (const row of gone) {
+    const key = rowKey.of(row)
+    if (key === null) changes.add({ before: row, after: null })
+    else before.set(key, row)
+  }
+  for (const row of come) {
+    const key = rowKey.of(row) ?? ''
+    changes.add({ before: before.get(key) ?? null, after: row })
+    before.delete(key)
+  }
+  for (const row of before.values()) changes.add({ before: row, after: null })
+  return changes
+}
+
+/** A hidden order is no column, and change sets do not have it. */
+async function* liveLines(engine: Engine, table: Table): AsyncIterable<string> {
+  for await (const { bytes } of engine.readLines(table, WHOLE_TABLE)) {
+    for (const line of linesOf(bytes)) yield table.hiddenOrder ? encodeRow(decodeRow(line).slice(1)) : line
+  }
+}
+
+function notKnown({ name }: Table, reason: string): string {
+  return `${name}: what others changed is not known: ${reason}.`
+}
+
+/** The change set of a version holds what it found: rows that others had changed do not fit those before. */
+function reasonOf(error: RowbackError): string {
+  if (!(error instanceof DoNotFit)) return error.message.replace(/\.$/, '')
+  return 'the newest version was made beside, or over, rows of others that were not adopted before'
+}

@@ -1,0 +1,159 @@
+import { rm } from 'node:fs/promises'
+import { expect, test } from 'vitest'
+import type { AdoptOutput } from '../../src/operations/adopt.ts'
+import type { BlameOutput } from '../../src/operations/blame.ts'
+import type { StatusOutput } from '../../src/operations/status.ts'
+import type { AnyShop } from '../support/both-engines.ts'
+import { onBothEngines } from '../support/both-engines.ts'
+
+interface Refused {
+  error: { code: string; message: string; hint: string }
+}
+
+/** Keys that are the place of a row on SQLite, and keys that are not. */
+const KEYS = { numbers: 'id INTEGER PRIMARY KEY', text: 'id VARCHAR(20) NOT NULL PRIMARY KEY' }
+
+for (const [keys, id] of Object.entries(KEYS)) {
+  onBothEngines(`rows of a tracked table that others changed, by ${keys}`, (current) => {
+    const TABLE = `CREATE TABLE names (${id}, name VARCHAR(20), city VARCHAR(20))`
+    const load = async ({ place }: AnyShop, ...rows: string[]) => {
+      await place.write('names.csv', `id,name,city\n${rows.join('\n')}\n`)
+      await place.json(['migrate', 'names.csv', '--strategy', 'incremental', '-m', 'load'])
+    }
+    const names = ({ rows }: AnyShop) => rows('SELECT id, name, city FROM names ORDER BY id')
+    const drift = async ({ place }: AnyShop) => (await place.json<StatusOutput>(['status', '--drift'])).drift
+    const adopt = ({ place }: AnyShop, ...more: string[]) =>
+      place.json<AdoptOutput>(['adopt', '-m', 'by hand', '--author', 'Eve <eve@example.com>', ...more])
+    const refused = async ({ place }: AnyShop, ...args: string[]) =>
+      (await place.json<Refused>(args, { code: 1 })).error
+    const key = (value: number) => ({ id: keys === 'numbers' ? value : String(value) })
+    const at = async ({ place }: AnyShop, version: number) => {
+      const file = `at-${version}.db`
+      await rm(place.at(file), { force: true })
+      await place.json(['backup', 'restore', String(version), '--to', file])
+      return place
+        .rows('SELECT id, name, city FROM names ORDER BY id', file)
+        .map((row) => row.map((cell) => (cell === null ? null : String(cell))))
+    }
+    const queried = async ({ place }: AnyShop, version: number) => {
+      const sql = 'SELECT id, name, city FROM names ORDER BY id'
+      const { rows } = await place.json<{ rows: unknown[] }>(['query', '--at', String(version), sql])
+      return rows.map((row) => Object.values(row as object).map((cell) => (cell === null ? null : String(cell))))
+    }
+
+    /** Row 1 was there before, version 1 wrote 2 to 4, and version 2 wrote 3 again. */
+    async function begin(): Promise<AnyShop> {
+      const shop = current()
+      await shop.sql(TABLE, "INSERT INTO names VALUES (1, 'Ann', 'Rome'), (7, 'Gus', 'Kiel')")
+      await load(shop, '2,Bob,Oslo', '3,Cid,Bonn', '4,Dan,Lyon')
+      await load(shop, '3,Cid,Berlin')
+      return shop
+    }
+
+    const change = ({ sql }: AnyShop) =>
+      sql(
+        "UPDATE names SET city = 'Paris' WHERE id = 1",
+        'DELETE FROM names WHERE id = 3',
+        'DELETE FROM names WHERE id = 2',
+        "INSERT INTO names (id, name, city) VALUES (2, 'Bobby', 'Oslo'), (9, 'Ned', NULL)"
+      )
+
+    test('are found beside what backup and change sets make, and adopted as a version', async () => {
+      const shop = await begin()
+      expect(await drift(shop)).toEqual({ tables: [], notes: [] })
+      const before = await names(shop)
+      await change(shop)
+      const changed = await names(shop)
+      expect(await drift(shop)).toEqual({
+        tables: [
+          {
+            ...{ table: 'names', inserted: 1, updated: 2, deleted: 1 },
+            rows: expect.arrayContaining([
+              { op: 'update', key: key(1) },
+              { op: 'update', key: key(2) },
+              { op: 'delete', key: key(3) },
+              { op: 'insert', key: key(9) }
+            ])
+          }
+        ],
+        notes: []
+      })
+      expect(await adopt(shop, '--dry-run')).toMatchObject({ version: null, status: 'dry-run' })
+      expect((await drift(shop))?.tables).toHaveLength(1)
+      const done = await adopt(shop, '--tag', 'hand', '--remarks', 'asked')
+      expect(done).toMatchObject({
+        ...{ version: 3, kind: 'adopt', tag: 'hand', remarks: 'asked', author: { name: 'Eve' } },
+        tables: [{ table: 'names', inserted: 1, updated: 2, deleted: 1 }],
+        drift: [{ table: 'names' }]
+      })
+      expect(await names(shop)).toEqual(changed)
+      expect(await drift(shop)).toEqual({ tables: [], notes: [] })
+      const first = before.map((row) => (row[0] === '3' ? ['3', 'Cid', 'Bonn'] : row))
+      for (const [version, rows] of [
+        [0, before.filter(([one]) => one === '1' || one === '7')],
+        [1, first],
+        [2, before],
+        [3, changed]
+      ] as const) {
+        if (version > 0) expect(await queried(shop, version), `query at ${version}`).toEqual(rows)
+        expect(await at(shop, version), `restore ${version}`).toEqual(rows)
+      }
+      const { cells } = await shop.place.json<BlameOutput>(['blame', 'names', '1'])
+      expect(cells.map(({ column, origin, version }) => [column, origin, version])).toEqual([
+        ['id', 'baseline', 0],
+        ['name', 'baseline', 0],
+        ['city', 'version', 3]
+      ])
+      await shop.place.json(['backup', 'verify', '--rehearse'])
+      await shop.place.json(['rollback', '2', '-m', 'back'])
+      expect(await names(shop)).toEqual(before)
+      await shop.place.json(['rollback', '3', '-m', 'forth'])
+      expect(await names(shop)).toEqual(changed)
+      await shop.place.json(['revert', '3', '-m', 'never'])
+      expect(await names(shop)).toEqual(before)
+      expect(await drift(shop)).toEqual({ tables: [], notes: [] })
+    })
+
+    test('are versions like others after rollbacks, and of a table that was empty', async () => {
+      const shop = current()
+      await shop.sql(TABLE)
+      await load(shop, '1,Ann,Rome', '2,Bob,Oslo')
+      await shop.sql('DELETE FROM names WHERE id = 1')
+      await adopt(shop)
+      await shop.place.json(['rollback', '1'])
+      await shop.sql("UPDATE names SET name = 'Anna' WHERE id = 1")
+      await adopt(shop)
+      const [one, two, four] = [
+        ['1', 'Ann', 'Rome'],
+        ['2', 'Bob', 'Oslo'],
+        ['1', 'Anna', 'Rome']
+      ]
+      for (const [version, rows] of [
+        [1, [one, two]],
+        [2, [two]],
+        [3, [one, two]],
+        [4, [four, two]]
+      ] as const) {
+        expect(await queried(shop, version)).toEqual(rows)
+        expect(await at(shop, version)).toEqual(rows)
+      }
+    })
+
+    test('are not told where change sets are lost, or where nothing changed', async () => {
+      const shop = await begin()
+      expect((await refused(shop, 'adopt')).code).toBe('adopt.nothing')
+      await rm(shop.place.at('.rowback/changesets'), { recursive: true })
+      await change(shop)
+      const reason =
+        'names: what others changed is not known: the repository does not have the change set of version 2.'
+      expect(await drift(shop)).toEqual({ tables: [], notes: [reason] })
+      expect((await refused(shop, 'adopt')).message).toMatch(reason)
+    })
+
+    test('are not told of a table whose columns others changed', async () => {
+      const shop = await begin()
+      await shop.sql('ALTER TABLE names ADD COLUMN town VARCHAR(20)', 'DELETE FROM names WHERE id = 2')
+      expect((await drift(shop))?.notes).toEqual(['names: others changed its columns, so its rows are not compared.'])
+    })
+  })
+}
