@@ -233,6 +233,18 @@ describe.skipIf(server === null)(`sessions with MySQL (${HOW_TO_PROVIDE})`, () =
       expect((await db.status()).tables.map((table) => table.table)).toEqual(['goods'])
     })
 
+    test('bookkeeping that stands where the URL does not say is named, and the command ends', async () => {
+      db = await openDb(`${shop.database.url}?control=same-schema`)
+      await db.migrate({ source: await goods(1), table: 'goods', description: 'a' })
+      const refused = await cli(['log'], {
+        cwd: shop.place.path,
+        env: { ROWBACK_TARGET: shop.database.url },
+        alone: true
+      })
+      expect(refused.code).toBe(2)
+      expect(refused.stderr).toMatch(/Add control=same-schema to the target URL/)
+    })
+
     test('a password is written to no file and no output', async () => {
       const url = await userWith(`ALL ON ${data()}`, `ALL ON ${control()}`)
       const made = await cli(['init', '--target', url], { cwd: shop.place.path })

@@ -149,13 +149,16 @@ export class MysqlEngine extends SqlEngine {
    */
   static async open(url: string): Promise<MysqlEngine> {
     const target = parseTarget(url)
+    let connection: Connection | null = null
     try {
-      const connection = await connect(target)
+      connection = await connect(target)
       const server = readProduct(await readVariables(connection))
       if (server.cluster) await readCausally(connection)
       await assertControlPlace(target, connection)
       return new MysqlEngine(target, connection, server)
     } catch (error) {
+      // An open one would keep the process alive after its last word.
+      await connection?.close()
       throw translate(error, target.database)
     }
   }
