@@ -45,13 +45,21 @@ export async function mapTable(state: PastTable, target: Engine): Promise<Mapped
       ...(isTime && { seen: { longest, fractionDigits, zoned: false } })
     }
   })
-  const asText = surveys.map((seen, i) => defined[i]?.type.kind === 'text' && (seen.only('integer') || seen.canBeText))
+  const isMixed = surveys.map((seen, i) => seen.canBeText && !isNumbered(columns[i] as Column))
+  const asText = surveys.map(
+    (seen, i) => defined[i]?.type.kind === 'text' && (seen.only('integer') || isMixed[i] === true)
+  )
   const definition = { name: state.name, columns: defined, key }
-  const mixed = columns.filter((_, i) => asText[i] && surveys[i]?.canBeText)
+  const mixed = columns.filter((_, i) => asText[i] && isMixed[i])
   const told = mixed.map(
     ({ name }) => `${state.name}.${name}: values of several types stand in it; its numbers have become text.`
   )
   return { definition, columns, asText, notes: [...notes, ...told, ...notCarried(state)] }
+}
+
+/** Whether a number beside the text is no value of its own, but stands for what has no text: ENUM's 0. */
+function isNumbered({ declared }: Column): boolean {
+  return /^(enum|set)\b/i.test(declared)
 }
 
 async function survey(state: PastTable): Promise<ValueSurvey[]> {
