@@ -58,5 +58,5 @@ export class ChangeSets {
 
 /** The parts of all rows that a change set names. */
 export function piecesOf({ tables }: ChangeSet): Piece[] {
-  return tables.flatMap(({ removed, added }) => [...removed, ...added])
+  return tables.flatMap(({ removed, added, own }) => [...removed, ...added, ...(own ?? [])])
 }

@@ -11,12 +11,12 @@ import type { Repository } from '../store/repository.ts'
 import { applyMerged, assertUnchanged } from './apply-merged.ts'
 import { ChangeSpool } from './change-spool.ts'
 import { driftOf } from './drift.ts'
-import { nameOf } from './rebuilt-table.ts'
+import { nameOf } from './increments.ts'
 import { liftTriggers, trackingOf } from './route-schema.ts'
 import type { Run } from './run.ts'
 import { NothingToDo } from './run.ts'
 import type { TheirChanges } from './tracked-drift.ts'
-import { TrackedDrift } from './tracked-drift.ts'
+import { isMisfit, TrackedDrift } from './tracked-drift.ts'
 import { writersOf } from './written-by.ts'
 
 const FOUND_AT_ONCE = 1000
@@ -59,6 +59,7 @@ export async function adopt(
     await run.guard(steps.map(({ table }) => table))
     await run.hold()
     for (const { table, theirs } of steps) {
+      if (await isMisfit(theirs)) run.noteMisfit(table.name)
       // A rehearsal that cannot hold triggers off only counts.
       if (run.canChangeSchema || table.triggers.length === 0) await record(run, repository, table, theirs)
     }

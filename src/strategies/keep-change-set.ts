@@ -26,6 +26,8 @@ export interface Making {
   head: number
   /** The full backup that the version took before it wrote. */
   anchor: string | null
+  /** Tables that the change sets before do not make, because a version was made beside or over rows of others. */
+  misfits: ReadonlySet<string>
   signal: AbortSignal | undefined
 }
 
@@ -75,7 +77,9 @@ async function changesOf(
   const writer = () => new PieceWriter(repository, signal)
   const removed = all ? [] : await writer().write(engine.readSuperseded(table, tracking, version.number))
   const added = await addedBy(making, table, tracking, all, writer())
-  return { ...describe(tracked, table, base), rows, removed, added, all }
+  const known = { ...describe(tracked, table, base), rows, removed, added, all }
+  if (!making.misfits.has(tracked.table)) return known
+  return { ...known, own: await writer().write(engine.readWritten(table, version.number, version.number)) }
 }
 
 /** That the table is not tracked any more; its rows are in backups from then on. */
@@ -133,16 +137,16 @@ function baseOf(
   return live.versions.find(({ number }) => number === tracked.since)?.anchor ?? null
 }
 
-/** Whether what was there before gives no rows to go on from: there were none, or they had other columns. */
+/** Whether what was there before gives no rows to go on from: there were none, or they had other columns, or do not fit. */
 async function mustListAll(
-  { live, version, repository }: Making,
+  { live, version, repository, misfits }: Making,
   tracked: TrackedTable,
   columns: readonly string[],
   base: string | null,
   reports: readonly TableReport[]
 ): Promise<boolean> {
   const report = reports.find(({ history }) => history === tracked.history)
-  if (report?.created) return true
+  if (report?.created || misfits.has(tracked.table)) return true
   for await (const before of repository.changeSets.before(version.number)) {
     const isCommitted = live.versions.some(({ number, status }) => number === before.version && status === 'committed')
     const known =

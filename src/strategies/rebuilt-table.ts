@@ -1,20 +1,11 @@
-import { hash } from 'node:crypto'
-import { ExitCode, RowbackError } from '../errors.ts'
 import type { Row } from '../model/value.ts'
-import { decodeRow, encodeRow } from '../model/value.ts'
-import type { ChangeSet, Piece, TableChangeSet } from '../store/change-set.ts'
-import type { TableManifest } from '../store/manifest.ts'
+import type { ChangeSet, TableChangeSet } from '../store/change-set.ts'
 import { columnsFromJson } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
 import type { StateTable } from './backup-reader.ts'
-
-/** From what a table's rows in some state are made, without the database. */
-interface Increments {
-  /** What the increments go on from; null where the first of them lists all rows. */
-  base: { name: string; stored: TableManifest } | null
-  /** The oldest first. */
-  changes: TableChangeSet[]
-}
+import type { Increments } from './increments.ts'
+import { DoNotFit, decoded, linesIn, nameOf, storedLines } from './increments.ts'
+import { rowsOfVersions } from './rows-of-versions.ts'
 
 /** A tracked table as a version left it, made of a full backup and the change sets after it. */
 export interface RebuiltTable extends StateTable {
@@ -22,6 +13,8 @@ export interface RebuiltTable extends StateTable {
   base: string | null
   /** How many change sets follow. */
   increments: number
+  /** The rows as versions alone made them, where others changed some before a version; see {@link rowsOfVersions}. */
+  ofVersions: () => AsyncIterable<Row[]>
 }
 
 /**
@@ -58,7 +51,8 @@ export async function rebuildTable(
     lines: null,
     tracked: null,
     base: base?.name ?? null,
-    increments: changes.length
+    increments: changes.length,
+    ofVersions: () => rowsOfVersions(repository, { base, changes })
   }
 }
 
@@ -124,37 +118,5 @@ class Net {
     const isThere = (this.#counts.get(nameOf(line)) ?? 0) > 0
     if (isThere) this.add(line, -1)
     return isThere
-  }
-}
-
-/** What stands for a row in memory. */
-export function nameOf(line: string): string {
-  return hash('sha256', line, 'base64').slice(0, 24)
-}
-
-async function* linesIn(repository: Repository, pieces: readonly Piece[]): AsyncIterable<string[]> {
-  for (const { object } of pieces) yield repository.lines(object)
-}
-
-async function* storedLines(repository: Repository, stored: TableManifest): AsyncIterable<string[]> {
-  for (const { object } of stored.chunks) {
-    const lines = await repository.lines(object)
-    yield stored.hiddenOrder ? lines.map((line) => encodeRow(decodeRow(line).slice(1))) : lines
-  }
-}
-
-function decoded(lines: readonly string[]): Row[] {
-  return lines.map(decodeRow)
-}
-
-/** All is there, and makes another table than the one that the last version left: others had changed rows before it. */
-export class DoNotFit extends RowbackError {
-  constructor(repository: Repository, { name }: TableChangeSet, rows: number) {
-    super({
-      code: 'backup.damaged',
-      message: `The backup and the change sets of ${name} in ${repository.root} do not fit together: they make ${rows} rows, not those that were recorded.`,
-      hint: 'Check the repository with: rowback backup verify --level rows',
-      exit: ExitCode.backupDamaged
-    })
   }
 }

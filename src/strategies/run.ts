@@ -45,6 +45,7 @@ export class Run {
   refused: ReadonlyMap<string, RowbackError> = new Map()
   readonly #session: Session | null
   #anchor: string | null = null
+  readonly #misfits = new Set<string>()
   readonly #restored = new Map<string, TableManifest>()
 
   constructor(
@@ -143,6 +144,11 @@ export class Run {
     this.#restored.set(stored.name, stored)
   }
 
+  /** Notes a table that the change sets before do not make as it was, so that this version's has all rows. */
+  noteMisfit(table: string): void {
+    this.#misfits.add(table)
+  }
+
   /**
    * Records how this version leaves the tables, where it backed them up before; to be called when it has written its rows.
    * @returns the record's name; null where none is made
@@ -159,9 +165,10 @@ export class Run {
     if (this.#session === null) return
     const { engine, ledger, repository, signal } = this.#session
     const { live, head, anchor } = this
+    const misfits = this.#misfits
     const version = { number: this.number, kind }
     const database = await ledger.ensure(0, '')
-    await keepChangeSet({ engine, repository, database, live, version, head, anchor, signal }, reports)
+    await keepChangeSet({ engine, repository, database, live, version, head, anchor, misfits, signal }, reports)
   }
 
   /**

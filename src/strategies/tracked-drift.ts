@@ -10,10 +10,11 @@ import type { TrackedTable } from '../model/version.ts'
 import type { ChangeSet } from '../store/change-set.ts'
 import type { Repository } from '../store/repository.ts'
 import { ChangeSpool } from './change-spool.ts'
+import { DoNotFit, nameOf } from './increments.ts'
 import { committedOnly } from './keep-change-set.ts'
 import { committed } from './lifetimes.ts'
 import type { RebuiltTable } from './rebuilt-table.ts'
-import { DoNotFit, nameOf, rebuildTable } from './rebuilt-table.ts'
+import { rebuildTable } from './rebuilt-table.ts'
 import type { LiveState } from './session.ts'
 
 /** What others did to a tracked table since the newest version that wrote it. */
@@ -23,6 +24,8 @@ export interface TheirChanges {
   changes: ChangeSpool
   /** The change sets of committed versions, the oldest first. */
   changeSets: ChangeSet[]
+  /** The table as that version left it. */
+  rebuilt: RebuiltTable
 }
 
 /** Finds the rows of tracked tables that others changed: live rows beside those that backup and change sets make. */
@@ -50,10 +53,20 @@ export class TrackedDrift {
       if (rebuilt === null) return notKnown(table, 'the repository has no change sets of it')
       if (!hasSameColumns(table, rebuilt))
         return `${table.name}: others changed its columns, so its rows are not compared.`
-      return { tracked, changes: await changesSince(this.#engine, table, rebuilt), changeSets: this.#changeSets }
+      return { tracked, rebuilt, changes: await this.#changesSince(table, rebuilt), changeSets: this.#changeSets }
     } catch (error) {
       if (!(error instanceof RowbackError) || !error.code.startsWith('backup.')) throw error
       return notKnown(table, reasonOf(error))
+    }
+  }
+
+  /** By keys, because others may have changed rows before a version was made; without keys it must fit together. */
+  async #changesSince(table: Table, rebuilt: RebuiltTable): Promise<ChangeSpool> {
+    try {
+      return await changesSince(this.#engine, table, rebuilt, rebuilt.ofVersions())
+    } catch (error) {
+      if (!(error instanceof DoNotFit)) throw error
+      return changesSince(this.#engine, table, rebuilt, rebuilt.rows())
     }
   }
 
@@ -88,7 +101,12 @@ function hasSameColumns(table: Table, { written, columns }: RebuiltTable): boole
 }
 
 /** In memory are a hash of each row, and the rows that differ. */
-async function changesSince(engine: Engine, table: Table, rebuilt: RebuiltTable): Promise<ChangeSpool> {
+async function changesSince(
+  engine: Engine,
+  table: Table,
+  rebuilt: RebuiltTable,
+  left: AsyncIterable<Row[]>
+): Promise<ChangeSpool> {
   const counts = new Map<string, number>()
   const add = (name: string, by: number) => {
     const count = (counts.get(name) ?? 0) + by
@@ -97,7 +115,7 @@ async function changesSince(engine: Engine, table: Table, rebuilt: RebuiltTable)
   }
   for await (const line of liveLines(engine, table)) add(nameOf(line), 1)
   const gone: Row[] = []
-  for await (const rows of rebuilt.rows()) {
+  for await (const rows of left) {
     for (const row of rows) {
       const name = nameOf(encodeRow(row))
       if (counts.has(name)) add(name, -1)
@@ -147,5 +165,16 @@ function notKnown({ name }: Table, reason: string): string {
 /** The change set of a version holds what it found: rows that others had changed do not fit those before. */
 function reasonOf(error: RowbackError): string {
   if (!(error instanceof DoNotFit)) return error.message.replace(/\.$/, '')
-  return 'the newest version was made beside, or over, rows of others that were not adopted before'
+  return 'a version was made over rows of others that were not adopted before'
+}
+
+/** Whether a version was made beside or over rows of others, so that backup and change sets do not make what was recorded. */
+export async function isMisfit({ rebuilt }: TheirChanges): Promise<boolean> {
+  try {
+    for await (const _ of rebuilt.rows());
+    return false
+  } catch (error) {
+    if (error instanceof DoNotFit) return true
+    throw error
+  }
 }

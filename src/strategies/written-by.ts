@@ -1,8 +1,9 @@
 import { ExitCode, RowbackError } from '../errors.ts'
+import { sameList } from '../model/table.ts'
 import { encodeRow } from '../model/value.ts'
-import type { TableChangeSet } from '../store/change-set.ts'
+import type { Piece, TableChangeSet } from '../store/change-set.ts'
 import type { Repository } from '../store/repository.ts'
-import { nameOf } from './rebuilt-table.ts'
+import { nameOf } from './increments.ts'
 import type { TheirChanges } from './tracked-drift.ts'
 
 /** The versions that wrote the rows that others changed. */
@@ -26,21 +27,27 @@ export async function writersOf(
   // What no version wrote was there before.
   for await (const { before } of changes.read()) if (before) of.set(nameOf(encodeRow(before)), 0)
   const unsure = new Map<string, number>()
-  let rows: number | null | undefined
+  let before: TableChangeSet | undefined
   for (const { version, tables } of changeSets) {
     const one = tables.find(({ name, since }) => name === tracked.table && since === tracked.since)
     if (!one) continue
-    const isSure = !one.all || (await isAllNew(repository, one, rows))
-    for (const { object } of one.added) {
-      for (const line of await repository.lines(object)) {
-        const name = nameOf(line)
-        if (!of.has(name)) continue
-        of.set(name, version)
-        if (isSure) unsure.delete(name)
-        else unsure.set(name, version)
+    const isSure = !one.all || (await isAllNew(repository, one, before?.rows))
+    // Where a version lists all rows though it found some, those that it did not write were written before, in other columns perhaps.
+    const isLike = one.own !== undefined && before !== undefined && sameList(before.columns, one.columns)
+    const note = async (pieces: readonly Piece[], isKnown: boolean) => {
+      for (const { object } of pieces) {
+        for (const line of await repository.lines(object)) {
+          const name = nameOf(line)
+          if (!of.has(name)) continue
+          of.set(name, version)
+          if (isKnown) unsure.delete(name)
+          else unsure.set(name, version)
+        }
       }
     }
-    rows = one.rows
+    if (isSure || !isLike) await note(one.added, isSure)
+    await note(one.own ?? [], true)
+    before = one
   }
   const [at] = unsure.values()
   if (at !== undefined) throw unknownWriter(tracked.table, at)

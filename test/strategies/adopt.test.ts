@@ -139,6 +139,34 @@ for (const [keys, id] of Object.entries(KEYS)) {
       }
     })
 
+    test('are told also where a version was made beside and over them', async () => {
+      const shop = await begin()
+      await change(shop)
+      await shop.sql("UPDATE names SET city = 'Nice' WHERE id = 4", 'DELETE FROM names WHERE id = 7')
+      await load(shop, '4,Dan,Caen', '7,Gus,Bern', '8,Hal,Linz')
+      const before = await names(shop)
+      expect((await drift(shop))?.tables).toMatchObject([{ inserted: 1, updated: 2, deleted: 1 }])
+      const done = await adopt(shop)
+      expect(done.tables).toMatchObject([{ inserted: 1, updated: 2, deleted: 1 }])
+      expect(await names(shop)).toEqual(before)
+      expect(await drift(shop)).toEqual({ tables: [], notes: [] })
+      expect(await at(shop, 4)).toEqual(before)
+      await shop.sql("UPDATE names SET name = 'X' WHERE id = 1 OR id = 2 OR id = 8")
+      const after = await names(shop)
+      await adopt(shop)
+      expect(await at(shop, 5)).toEqual(after)
+      for (const version of [4, 5]) expect(await queried(shop, version)).toEqual(version === 4 ? before : after)
+      await shop.place.json(['rollback', '3'])
+      expect(await names(shop)).toEqual([
+        ['1', 'Ann', 'Rome'],
+        ['2', 'Bob', 'Oslo'],
+        ['3', 'Cid', 'Berlin'],
+        ['4', 'Dan', 'Caen'],
+        ['7', 'Gus', 'Bern'],
+        ['8', 'Hal', 'Linz']
+      ])
+    })
+
     test('are not told where change sets are lost, or where nothing changed', async () => {
       const shop = await begin()
       expect((await refused(shop, 'adopt')).code).toBe('adopt.nothing')
