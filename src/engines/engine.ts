@@ -367,6 +367,10 @@ export interface Engine {
   readWritten(table: Table, from: number, to: number): AsyncIterable<Lines>
   /** The rows that a version superseded and did not write itself, as lines of `writableColumns(table)`. */
   readSuperseded(table: Table, tracking: Tracking, by: number): AsyncIterable<Lines>
+  /** The rows that versions up to this one superseded, which only states before it need, as lines of `writableColumns(table)`. */
+  readOldHistory(table: Table, tracking: Tracking, until: number): AsyncIterable<Lines>
+  /** Deletes them. @returns how many */
+  deleteOldHistory(tracking: Tracking, until: number): Promise<number>
   /** Writes a source's rows; unchanged rows are left alone. Rows refused by the database are reported, not thrown. */
   writeRows<R extends TypedRow>(request: WriteRequest<R>): Promise<WriteCounts>
   /** Statements that make a table's triggers, as {@link run} takes them. */

@@ -161,6 +161,16 @@ export abstract class SqlEngine implements Engine {
     return this.linesWhere(table, this.historyOf(tracking), where)
   }
 
+  readOldHistory(table: Table, tracking: Tracking, until: number): AsyncIterable<Lines> {
+    return this.linesWhere(table, this.historyOf(tracking), `${this.quote(SUPERSEDED_COLUMN)} <= ${until}`)
+  }
+
+  deleteOldHistory(tracking: Tracking, until: number): Promise<number> {
+    return this.run(`DELETE FROM ${this.historyOf(tracking)} WHERE ${this.quote(SUPERSEDED_COLUMN)} <= ?`, [
+      BigInt(until)
+    ])
+  }
+
   /** Rows of a table, or of a history table with its columns, as lines. */
   protected async *linesWhere(table: Table, place: string, where: string): AsyncIterable<Lines> {
     const columns = writableColumns(table)

@@ -4,8 +4,10 @@ import { CONTROL_TABLES } from '../engines/engine.ts'
 import { usageError } from '../errors.ts'
 import type { ColumnType } from '../model/table.ts'
 
-/** The layout of the control tables that this program reads and writes. */
+/** The layout of the control tables that this program makes. */
 const FORMAT = 1
+/** Of control tables that say which history was taken out of the database, which a program must know to tell the past. */
+export const PRUNED_FORMAT = 2
 
 const NUMBER: ColumnType = { kind: 'integer', min: -(2n ** 63n), max: 2n ** 63n - 1n }
 const WORD: ColumnType = { kind: 'text', maxLength: 190 }
@@ -115,10 +117,10 @@ export async function readIdentity(engine: Engine): Promise<string | null> {
   const { rows } = await engine.query(`SELECT name, value FROM ${engine.controlTable('rowback_meta')}`)
   const meta = new Map(rows.map(([name, value]) => [String(name), String(value)]))
   const format = Number(meta.get('format'))
-  if (format > FORMAT) {
+  if (format > PRUNED_FORMAT) {
     throw usageError(
       'control.newer',
-      `The control tables of ${engine.database} were made by a newer rowback (format ${format}, this one knows ${FORMAT}).`,
+      `The control tables of ${engine.database} were made by a newer rowback (format ${format}, this one knows ${PRUNED_FORMAT}).`,
       'Install the newer rowback: npm install -g rowback@latest'
     )
   }

@@ -13,6 +13,7 @@ import {
   createControlTables,
   hasLeftColumn,
   LEFT_COLUMN,
+  PRUNED_FORMAT,
   readIdentity
 } from './control-tables.ts'
 
@@ -24,6 +25,7 @@ export type VersionHeader = Pick<
 
 const PAGE = 1000
 const SCHEMA_NOTE = 'schema:'
+const KEPT_FROM = 'history-from:'
 const TRANSACTION = { foreignKeys: true }
 
 /** The append-only list of versions, kept beside the data so that an entry and its rows commit together. */
@@ -343,6 +345,7 @@ export class Ledger {
     const { rows } = await this.#engine.query(
       `SELECT table_name, since, history, ddl FROM ${this.#engine.controlTable('rowback_table')} ORDER BY since, table_name`
     )
+    const keptFrom = await this.#keptFrom()
     const tracked = new Map<string, TrackedTable>()
     for (const [table, since, history, noted] of rows) {
       const { ddl, columns } = JSON.parse(String(noted)) as Omit<TableShape, 'since'>
@@ -352,11 +355,27 @@ export class Ledger {
         known.shapes.push(shape)
         known.ddl = ddl
       } else {
-        const entry = { table: String(table), since: Number(since), history: String(history), ddl, shapes: [shape] }
-        tracked.set(entry.history, entry)
+        const name = String(history)
+        const entry = { table: String(table), since: Number(since), history: name, ddl, shapes: [shape] }
+        tracked.set(name, { ...entry, keptFrom: keptFrom.get(name) ?? 0 })
       }
     }
     return [...tracked.values()]
+  }
+
+  async #keptFrom(): Promise<Map<string, number>> {
+    const { rows } = await this.#engine.query(`SELECT name, value FROM ${this.#meta} WHERE name LIKE ?`, [
+      `${KEPT_FROM}%`
+    ])
+    return new Map(rows.map(([name, version]) => [String(name).slice(KEPT_FROM.length), Number(version)]))
+  }
+
+  /** Notes, in the transaction that takes it out, what a history lacks; programs that do not know of it are shut out. */
+  async keepHistoryFrom({ history }: TrackedTable, version: number): Promise<void> {
+    const name = `${KEPT_FROM}${history}`
+    await this.#engine.run(`DELETE FROM ${this.#meta} WHERE name = ?`, [name])
+    await this.#engine.run(`INSERT INTO ${this.#meta} (name, value) VALUES (?, ?)`, [name, String(version)])
+    await this.#engine.run(`UPDATE ${this.#meta} SET value = ? WHERE name = 'format'`, [String(PRUNED_FORMAT)])
   }
 
   /**

@@ -87,6 +87,8 @@ export interface TrackedTable {
   ddl: string[]
   /** What it was like, the oldest first; the first is of the version that began to track it. */
   shapes: TableShape[]
+  /** What only states of versions before this one need was taken out of its history; 0 where nothing was. */
+  keptFrom: number
 }
 
 /** What a tracked table was like from a version on: others may change its columns, which the next version notices. */

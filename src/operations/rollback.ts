@@ -8,6 +8,7 @@ import type { Repository } from '../store/repository.ts'
 import type { Drift } from '../strategies/find-drift.ts'
 import { DriftFinder, leftByHead } from '../strategies/find-drift.ts'
 import { headOf } from '../strategies/lifetimes.ts'
+import { proveReplayed } from '../strategies/rebuild-at.ts'
 import { findRoute, rollBack } from '../strategies/rollback.ts'
 import { describeRoute, planRoute } from '../strategies/route.ts'
 import { rehearse, runVersion } from '../strategies/run.ts'
@@ -64,6 +65,7 @@ export const rollback = operation({
     const { tables: steps, stored } = await findRoute(live, repository, to)
     // A damaged backup is found before anything begins.
     await repository?.prove(steps.flatMap((step) => ('stored' in step ? [step.stored] : [])))
+    await proveReplayed(repository, live, steps, to)
     const told = {
       route: steps.map(describeRoute),
       notes: [

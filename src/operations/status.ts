@@ -21,7 +21,8 @@ export interface StatusOutput {
   /** The newest version that left something; null where nothing was migrated yet. */
   head: VersionJson | null
   versions: number
-  tables: { table: string; rows: number; tracked: boolean }[]
+  /** `historySince`: the version from which on the history of a tracked table is in the database; left out where it is all there. */
+  tables: { table: string; rows: number; tracked: boolean; historySince?: number }[]
   /** Runs that did not end; the next one marks them as failed, or `recover` does. */
   interrupted: VersionJson[]
   /** Schema changes of versions that are over, or were interrupted, and that `recover` finishes or takes back. */
@@ -56,10 +57,12 @@ export const status = operation({
     const head = live.versions.find((version) => version.number === headOf(live.versions))
     const tables: StatusOutput['tables'] = []
     for (const table of live.tables) {
+      const historySince = live.tracked.get(table.name)?.keptFrom ?? 0
       tables.push({
         table: table.name,
         rows: await engine.countRows(table.name),
-        tracked: live.tracked.has(table.name)
+        tracked: live.tracked.has(table.name),
+        ...(historySince > 0 && { historySince })
       })
     }
     return {

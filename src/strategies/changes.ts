@@ -10,7 +10,16 @@ import { changedColumns } from './shape.ts'
 import type { Place } from './state-reader.ts'
 import { collationsOf, hiddenOf, keyOf, namesOf, orderOf, StateReader, shapesOf } from './state-reader.ts'
 import type { TableImage } from './table-image.ts'
-import { diffImages, imageIn, joinMovedRows, liveImage, noImage, stateImage, storedImage } from './table-image.ts'
+import {
+  diffImages,
+  imageIn,
+  joinMovedRows,
+  liveImage,
+  noImage,
+  rebuiltImage,
+  stateImage,
+  storedImage
+} from './table-image.ts'
 
 /** What changed in one table between two states. */
 export interface TableChanges {
@@ -160,6 +169,8 @@ function imageOf(engine: Engine, repository: Repository | null, place: Place, at
       return stateImage(engine, place.table, place.tracking, at)
     case 'live':
       return liveImage(engine, place.table)
+    case 'rebuilt':
+      return rebuiltImage(place.table)
     case 'stored':
       return storedImage(repository as Repository, place.stored)
   }

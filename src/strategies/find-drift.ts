@@ -47,10 +47,10 @@ export class DriftFinder {
   async onRoute(steps: readonly TableRoute[], to: number, present: Manifest | null): Promise<Drift> {
     const drift: Drift = { tables: [], notes: [] }
     for (const step of steps) {
-      if (step.kind !== 'restore' && step.kind !== 'drop' && step.kind !== 'recall') continue
+      if (step.kind !== 'restore' && step.kind !== 'drop' && !isFromTracked(step)) continue
       const { table, tracked } = step
-      if (step.kind === 'recall' && !(await this.isWritten(table.name, to))) continue
-      if (tracked || step.kind === 'recall') {
+      if (isFromTracked(step) && !(await this.isWritten(table.name, to))) continue
+      if (tracked || isFromTracked(step)) {
         drift.notes.push(notUnderIncremental(table.name))
         continue
       }
@@ -180,6 +180,11 @@ export class DriftFinder {
     }
     return null
   }
+}
+
+/** Whether rows come back that a tracked table had, into a table as it is now. */
+function isFromTracked(step: TableRoute): step is Extract<TableRoute, { kind: 'recall' | 'replay' }> {
+  return step.kind === 'recall' || step.kind === 'replay'
 }
 
 function isLike(entry: TableManifest, table: Table): boolean {

@@ -1,3 +1,4 @@
+import type { Collations } from '../model/key.ts'
 import type { Row } from '../model/value.ts'
 import type { ChangeSet, TableChangeSet } from '../store/change-set.ts'
 import { columnsFromJson } from '../store/manifest.ts'
@@ -11,6 +12,9 @@ import { rowsOfVersions } from './rows-of-versions.ts'
 export interface RebuiltTable extends StateTable {
   /** The full backup that it begins with. */
   base: string | null
+  collations: Collations
+  /** How many rows there were. */
+  rowCount: number
   /** How many change sets follow. */
   increments: number
   /** The rows as versions alone made them, where others changed some before a version; see {@link rowsOfVersions}. */
@@ -51,6 +55,8 @@ export async function rebuildTable(
     lines: null,
     tracked: null,
     base: base?.name ?? null,
+    collations: last.collations,
+    rowCount: last.rows,
     increments: changes.length,
     ofVersions: () => rowsOfVersions(repository, { base, changes })
   }

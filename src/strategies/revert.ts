@@ -227,7 +227,8 @@ async function prepareSchema(run: Run, steps: readonly Step[]): Promise<boolean>
 }
 
 async function makeAgain(run: Run, { change, tracked }: Step): Promise<void> {
-  if (tracked) await remakeRevived(run, { kind: 'revive', name: change.table, tracked, isEnded: false })
+  if (tracked)
+    await remakeRevived(run, { kind: 'revive', name: change.table, tracked, isEnded: false, isReplayed: false })
   else await remake(run, change.table, change.ddl)
 }
 

@@ -11,7 +11,10 @@ import type { Drift } from './find-drift.ts'
 import { DriftFinder, leftByHead } from './find-drift.ts'
 import { shapeFromHistory } from './history-shape.ts'
 import { headOf } from './lifetimes.ts'
+import { putBackRebuilt } from './put-back-rebuilt.ts'
 import { readsBackAs } from './read-back.ts'
+import { rebuildAt } from './rebuild-at.ts'
+import type { RebuiltTable } from './rebuilt-table.ts'
 import type { StoredState } from './recovery.ts'
 import { storedState } from './recovery.ts'
 import { References } from './references.ts'
@@ -87,7 +90,10 @@ function touchedBy(steps: readonly TableRoute[]): Touched {
 }
 
 function overwritesUntracked(step: TableRoute): boolean {
-  return 'stored' in step || ((step.kind === 'drop' || step.kind === 'recall') && step.tracked === null)
+  return (
+    'stored' in step ||
+    ((step.kind === 'drop' || step.kind === 'recall' || step.kind === 'replay') && step.tracked === null)
+  )
 }
 
 /** Columns go with their values, or come back: that is the user's to say. */
@@ -105,7 +111,10 @@ function refuseReshaping(steps: readonly TableRoute[], to: number): void {
 /** Tables whose own rows are written, as opposed to those of a table that is made. */
 function writtenInPlace(steps: readonly TableRoute[], aside: OtherNames['aside']): Table[] {
   return steps.flatMap((step) =>
-    step.kind === 'restore' || step.kind === 'recall' || (step.kind === 'drop' && !aside.has(step.table.name))
+    step.kind === 'restore' ||
+    step.kind === 'recall' ||
+    step.kind === 'replay' ||
+    (step.kind === 'drop' && !aside.has(step.table.name))
       ? [step.table]
       : []
   )
@@ -155,6 +164,8 @@ class RouteExecutor {
         return this.#revive(step)
       case 'recall':
         return this.#recall(step)
+      case 'replay':
+        return this.#replay(step)
       case 'rebuild':
         return this.#rebuild(step.stored)
       case 'reshape':
@@ -195,9 +206,13 @@ class RouteExecutor {
     const { engine, number } = this.#run
     const { name, tracked, isEnded } = step
     const made = isEnded ? { created: true } : { created: true, history: tracked.history }
-    if (!this.#run.canChangeSchema) return { ...report(name, await this.#countState(tracked)), ...made }
+    if (!this.#run.canChangeSchema) return { ...report(name, await this.#countState(step)), ...made }
     if (engine.capabilities.transactionalDdl) await remakeRevived(this.#run, step)
     const { to } = this.#options
+    if (step.isReplayed) {
+      const table = this.#made(name)
+      return { ...report(name, await this.#putBackRebuilt(table, tracked, isEnded ? null : tracked)), ...made }
+    }
     const counts = isEnded
       ? await engine.recall(this.#made(name), trackingOf(tracked), to, number, null)
       : await engine.undo(this.#made(name), trackingOf(tracked), to, number)
@@ -215,9 +230,26 @@ class RouteExecutor {
     return tracked ? { ...report(table.name, counts), history: tracked.history } : report(table.name, counts)
   }
 
+  async #replay({ table, from, tracked }: Extract<TableRoute, { kind: 'replay' }>): Promise<TableReport | null> {
+    if (tracked) this.#run.assertCarried(table.name)
+    const counts = await this.#putBackRebuilt(table, from, tracked)
+    if (tracked !== from) await this.#takeForDrift(table, counts)
+    if (counts.inserted + counts.updated + counts.deleted === 0) return null
+    return tracked ? { ...report(table.name, counts), history: tracked.history } : report(table.name, counts)
+  }
+
+  #rebuilt(tracked: TrackedTable): Promise<RebuiltTable> {
+    return rebuildAt(this.#repository, this.#run.live, tracked, this.#options.to)
+  }
+
+  async #putBackRebuilt(table: Table, from: TrackedTable, tracked: TrackedTable | null): Promise<WriteCounts> {
+    return putBackRebuilt(this.#run, table, await this.#rebuilt(from), tracked && trackingOf(tracked))
+  }
+
   /** What a rehearsal that cannot make the table would put into it. */
-  async #countState(tracked: TrackedTable): Promise<WriteCounts> {
+  async #countState({ tracked, isReplayed }: Revive): Promise<WriteCounts> {
     const { engine } = this.#run
+    if (isReplayed) return { ...noCounts(), inserted: (await this.#rebuilt(tracked)).rowCount }
     const shape = await shapeFromHistory(engine, tracked)
     if (!shape) return noCounts()
     let inserted = 0

@@ -40,7 +40,10 @@ export async function prepareSchema(
     if (step.kind === 'revive') await remakeRevived(run, step)
     if (step.kind === 'rebuild') await remake(run, step.stored.name, step.stored.ddl)
     if (step.kind === 'reshape') standIns.push(await makeShadow(run, step, standIns.length))
-    if ((step.kind === 'undo' || step.kind === 'restore' || step.kind === 'recall') && isWritten(step))
+    if (
+      (step.kind === 'undo' || step.kind === 'restore' || step.kind === 'recall' || step.kind === 'replay') &&
+      isWritten(step)
+    )
       await liftTriggers(run, step.table)
   }
   return { aside, standIns }

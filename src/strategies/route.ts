@@ -12,10 +12,15 @@ export type TableRoute =
   | { kind: 'undo'; table: Table; tracked: TrackedTable }
   /** A version that is being left made it: it goes. */
   | { kind: 'drop'; table: Table; tracked: TrackedTable | null }
-  /** It was taken away since; it is made anew and filled from its history, which is kept on unless it was ended. */
-  | { kind: 'revive'; name: string; tracked: TrackedTable; isEnded: boolean }
+  /**
+   * It was taken away since; it is made anew and filled from its history, which is kept on unless it was ended, or, where
+   * that was taken out of the database, from a full backup and change sets.
+   */
+  | { kind: 'revive'; name: string; tracked: TrackedTable; isEnded: boolean; isReplayed: boolean }
   /** A history that was ended holds the state: write the rows that differ. */
   | { kind: 'recall'; table: Table; from: TrackedTable; tracked: TrackedTable | null }
+  /** Its history of then was taken out of the database: a full backup and change sets give the state, write the rows that differ. */
+  | { kind: 'replay'; table: Table; from: TrackedTable; tracked: TrackedTable | null }
   /** It was taken away since; it is made anew and filled from a full backup. */
   | { kind: 'rebuild'; stored: TableManifest }
   /** Others changed its columns since, and a version wrote it: it is made anew as it was, and filled from a full backup. */
@@ -38,16 +43,20 @@ export function planRoute(live: LiveState, to: number, stored: StoredState | nul
     const table = findTable(live.tables, name)
     const isEnded = endOf(tracked, live.versions) !== null
     if (live.tracked.get(name) === tracked && table) {
-      if (writtenBetween(live.versions, name, to, head)) routes.push({ kind: 'undo', table, tracked })
+      if (!writtenBetween(live.versions, name, to, head)) continue
+      routes.push(
+        isPruned(tracked, to) ? { kind: 'replay', table, from: tracked, tracked } : { kind: 'undo', table, tracked }
+      )
     } else if (
       isEnded &&
       table &&
       !(table.ddl[0] !== tracked.ddl[0] && createdBetween(live.versions, name, to, head))
     ) {
-      routes.push({ kind: 'recall', table, from: tracked, tracked: live.tracked.get(name) ?? null })
+      const kind = isPruned(tracked, to) ? 'replay' : 'recall'
+      routes.push({ kind, table, from: tracked, tracked: live.tracked.get(name) ?? null })
     } else {
       if (table) routes.push({ kind: 'drop', table, tracked: live.tracked.get(name) ?? null })
-      routes.push({ kind: 'revive', name, tracked, isEnded })
+      routes.push({ kind: 'revive', name, tracked, isEnded, isReplayed: isPruned(tracked, to) })
     }
   }
   const storedThen = stored?.tables ?? []
@@ -70,6 +79,11 @@ export function planRoute(live: LiveState, to: number, stored: StoredState | nul
   return routes
 }
 
+/** Whether a state is older than what its history has. */
+export function isPruned({ keptFrom }: TrackedTable, at: number): boolean {
+  return at < keptFrom
+}
+
 /** Whether a table's columns are not those of the backup, and no version had a hand in it. */
 function isAnothers(live: LiveState, table: Table, before: TableManifest, to: number): boolean {
   if (hasSameShape(table, before)) return false
@@ -88,9 +102,11 @@ export function describeRoute(route: TableRoute): string {
     case 'drop':
       return `${route.table.name}: drop the table, which a later version made`
     case 'revive':
-      return `${route.name}: make the table again from its history`
+      return `${route.name}: make the table again from ${route.isReplayed ? 'its base backup and the change sets after it' : 'its history'}`
     case 'recall':
       return `${route.table.name}: put back the rows that differ from its history, which was kept until the switch`
+    case 'replay':
+      return `${route.table.name}: put back the rows that differ from its base backup and the change sets after it`
     case 'rebuild':
       return `${route.stored.name}: make the table again from the backup`
     case 'reshape':

@@ -12,6 +12,7 @@ import type { Repository } from '../store/repository.ts'
 import { committed, createdBetween, headOf, trackedAt } from './lifetimes.ts'
 import { pastShape } from './past-shape.ts'
 import { heldOf, isPruned, manifestOrNote, scopeOf } from './recovery.ts'
+import { replayedVersions } from './replayed-row.ts'
 import type { LiveState } from './session.ts'
 import { StoredRowFinder } from './stored-row.ts'
 
@@ -48,6 +49,14 @@ type Holder =
   | { kind: 'stored'; version: number; stored: TableManifest }
   | { kind: 'gone'; version: number; reason: string }
 
+/** What a history has of the row, in whatever order. */
+interface HistoryOfRow {
+  columns: string[]
+  versions: RowVersion[]
+  /** Why states are not known that were taken out of the database; a sentence. */
+  whyNotOlder: string | null
+}
+
 const ABSENT: RowState = { kind: 'absent' }
 
 /** A table by its name through all versions, in one lifetime or several. */
@@ -63,7 +72,7 @@ export class RowStates {
   readonly #finders = new Map<string, StoredRowFinder>()
   readonly #states = new Map<number, Promise<RowState>>()
   /** By history table. */
-  readonly #histories = new Map<string, Promise<{ columns: string[]; versions: RowVersion[] } | null>>()
+  readonly #histories = new Map<string, Promise<HistoryOfRow | null>>()
   readonly #lives: TrackedTable[]
   readonly #committed: ReadonlySet<number>
   readonly #backups = new Map<string, Promise<Manifest | PrunedBackup>>()
@@ -139,20 +148,43 @@ export class RowStates {
     const known = this.#histories.get(history) ?? this.#readHistory(tracked)
     this.#histories.set(history, known)
     const read = await known
+    if (at < tracked.keptFrom && read?.whyNotOlder) return { kind: 'gone', reason: read.whyNotOlder }
     if (read === null) return { kind: 'gone', reason: `The history ${history} is gone, or has other columns.` }
     const found = read.versions.find(({ since, until }) => (since ?? 0) <= at && (until === null || until > at))
     if (!found) return ABSENT
     return { kind: 'row', columns: read.columns, row: found.row, writtenBy: found.since, until: found.until }
   }
 
-  async #readHistory(tracked: TrackedTable): Promise<{ columns: string[]; versions: RowVersion[] } | null> {
+  async #readHistory(tracked: TrackedTable): Promise<HistoryOfRow | null> {
     const shape = (await pastShape(this.#engine, this.#live, tracked, headOf(this.#live.versions)))?.table
     if (!shape) return null
     const kept = new Set((await this.#engine.historyShape(tracked.history))?.columns.map(({ name }) => name))
     // A column that others added or renamed since is not in the history.
     const common = { ...shape, columns: shape.columns.filter(({ name }) => kept.has(name)) }
     if (!this.#hasKey(common.columns.map(({ name }) => name))) return null
-    return { columns: writableColumns(common).map(({ name }) => name), versions: await this.#lookUp(common, tracked) }
+    const columns = writableColumns(common).map(({ name }) => name)
+    const versions = await this.#lookUp(common, tracked)
+    if (tracked.keptFrom === 0) return { columns, versions, whyNotOlder: null }
+    const older = await this.#lookUpOlder(common, tracked)
+    if (typeof older === 'string') return { columns, versions, whyNotOlder: older }
+    return { columns, versions: [...older, ...versions], whyNotOlder: null }
+  }
+
+  /** From change sets. @returns why they do not say, as a sentence, where they do not */
+  async #lookUpOlder(table: Table, tracked: TrackedTable): Promise<RowVersion[] | string> {
+    const key = [...this.#named.key]
+    const cells = this.#named.cellsIn(columnsNamed(table.columns, key))
+    if (cells === null) return []
+    const named = { ...table, key }
+    try {
+      const older = await replayedVersions(this.#engine, this.#repository, this.#live, tracked, named, cells)
+      return (
+        older ??
+        `The history of ${table.name} before version ${tracked.keptFrom} is in the repository alone, in other columns.`
+      )
+    } catch (error) {
+      return reasonOf(error)
+    }
   }
 
   async #readLive(): Promise<RowState> {

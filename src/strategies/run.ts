@@ -185,7 +185,7 @@ export class Run {
     }
     const shape = shapeOf(this.engine, table, this.number)
     const history = this.#freeHistoryName(table.name)
-    const tracked = { table: table.name, since: this.number, history, ddl: table.ddl, shapes: [shape] }
+    const tracked = { table: table.name, since: this.number, history, ddl: table.ddl, shapes: [shape], keptFrom: 0 }
     if (!this.canChangeSchema) return
     await this.announce({ kind: 'tracked', table: table.name, history: tracked.history, ddl: table.ddl })
     await this.engine.startTracking(table, { history: tracked.history, live: true })

@@ -13,6 +13,8 @@ import { storedTable, withoutFirst } from './backup-reader.ts'
 import { createdBetween, headOf, trackedAt } from './lifetimes.ts'
 import type { PastShape } from './past-shape.ts'
 import { pastShape } from './past-shape.ts'
+import { rebuildAt } from './rebuild-at.ts'
+import type { RebuiltTable } from './rebuilt-table.ts'
 import type { StoredState } from './recovery.ts'
 import { storedState } from './recovery.ts'
 import type { LiveState } from './session.ts'
@@ -22,6 +24,8 @@ export type Place =
   | { kind: 'none' }
   | { kind: 'live'; table: Table }
   | { kind: 'stored'; stored: TableManifest }
+  /** The history of then was taken out of the database: the repository has it. */
+  | { kind: 'rebuilt'; table: RebuiltTable }
   | ({ kind: 'tracked'; tracked: TrackedTable } & PastShape)
 
 /** Finds each table as it was in one state: its history, a full backup, or the live rows where nothing wrote them since. */
@@ -127,6 +131,7 @@ export class StateReader implements ReadableState {
   async table(name: string): Promise<StateTable | undefined> {
     const place = await this.find(name)
     if (place.kind === 'none') return undefined
+    if (place.kind === 'rebuilt') return place.table
     if (place.kind === 'stored') return storedTable(this.#repository as Repository, place.stored)
     const { table } = place
     const written = writableColumns(table).map((column) => column.name)
@@ -142,6 +147,9 @@ export class StateReader implements ReadableState {
   }
 
   async #findTracked(tracked: TrackedTable): Promise<Place> {
+    if (this.#at < tracked.keptFrom) {
+      return { kind: 'rebuilt', table: await rebuildAt(this.#repository, this.#live, tracked, this.#at) }
+    }
     const past = this.#shapes.get(tracked.history)
     if (past instanceof RowbackError) throw past
     return past ? { kind: 'tracked', tracked, ...past } : { kind: 'none' }
@@ -157,6 +165,7 @@ async function pastShapes(
 ): Promise<Map<string, PastShape | RowbackError>> {
   const shapes = new Map<string, PastShape | RowbackError>()
   for (const entry of tracked) {
+    if (at < entry.keptFrom) continue
     const shape = await pastShape(engine, live, entry, at).catch((error: unknown) => {
       if (error instanceof RowbackError && error.code === 'schema.changed') return error
       throw error

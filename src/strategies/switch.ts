@@ -70,7 +70,7 @@ function reaches(from: Table, table: Table, { live }: Surroundings): boolean {
 export function refusedAfterwards(run: Surroundings, { begin }: TrackingPlan): string[] {
   const begun = begin.map((table): [string, TrackedTable] => [
     table.name,
-    { table: table.name, since: 0, history: '', ddl: [], shapes: [] }
+    { table: table.name, since: 0, history: '', ddl: [], shapes: [], keptFrom: 0 }
   ])
   const tracked = new Map([...run.live.tracked, ...begun])
   const after = { ...run, live: { ...run.live, tracked } }

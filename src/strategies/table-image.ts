@@ -11,6 +11,7 @@ import { decodeRow, encodeRow, linesOf } from '../model/value.ts'
 import type { TableManifest } from '../store/manifest.ts'
 import { boundFromJson } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
+import type { RebuiltTable } from './rebuilt-table.ts'
 
 /** A key at which a table's rows can be cut, as text; the first cut is `null`, the beginning. */
 export type Cut = string | null
@@ -96,6 +97,18 @@ export function stateImage(engine: Engine, table: Table, tracking: Tracking, ver
     nameOf: () => null,
     stored: null,
     lines: () => collectLines(engine.readState(table, tracking, version))
+  }
+}
+
+/** A table made of change sets, whose rows come in no order. */
+export function rebuiltImage({ written, key, collations, rows }: RebuiltTable): TableImage {
+  return {
+    columns: written,
+    key: new RowKey(written, key ?? [], collations),
+    cuts: [null],
+    nameOf: () => null,
+    stored: null,
+    lines: () => collectLines(rows())
   }
 }
 

@@ -104,7 +104,8 @@ export class VersionChanges {
    */
   async of(table: string): Promise<VersionChange | null> {
     const tracked = this.#trackedFor(table)
-    return tracked ? this.#fromHistory(table, tracked) : this.#fromBackups(table)
+    if (tracked && this.#previous >= tracked.keptFrom) return this.#fromHistory(table, tracked)
+    return this.#fromStates(table, tracked)
   }
 
   #trackedFor(table: string): TrackedTable | null {
@@ -154,7 +155,8 @@ export class VersionChanges {
     }
   }
 
-  async #fromBackups(name: string): Promise<VersionChange | null> {
+  /** From what is kept elsewhere of the state before it and of what it left. */
+  async #fromStates(name: string, tracked: TrackedTable | null): Promise<VersionChange | null> {
     const { number } = this.#version
     const [then, left] = await this.#open()
     const before = await then.find(name)
@@ -177,7 +179,7 @@ export class VersionChanges {
       key: keyOf(before) ?? keyOf(after),
       collations: { ...collationsOf(before), ...collationsOf(after) },
       fate,
-      tracked: null,
+      tracked,
       changes: () => this.#compared(name, before, after),
       since: () =>
         found.kind === 'live' ? nothing() : this.#compared(name, after, this.#presentOf(this.#livePlace(name)))

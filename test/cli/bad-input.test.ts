@@ -221,7 +221,7 @@ const targets: Case[] = [
     args: load('good.csv'),
     exit: 2,
     code: 'control.newer',
-    says: 'were made by a newer rowback (format 999, this one knows 1).',
+    says: 'were made by a newer rowback (format 999, this one knows 2).',
     prepare: (shop) => shop.sql("UPDATE rowback_meta SET value = '999' WHERE name = 'format'")
   },
   {

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect } from 'vitest'
 import { RowbackError } from '../../src/errors.ts'
+import { backupPrune } from '../../src/operations/backup/prune.ts'
 import { backupRestore } from '../../src/operations/backup/restore.ts'
 import type { ChangeJson } from '../../src/operations/change-json.ts'
 import type { RollbackOutput } from '../../src/operations/rollback.ts'
@@ -37,6 +38,17 @@ export async function checkReverts(played: Played): Promise<void> {
     for (const spec of played.tables) if (spec.key) checkRollbackCount(version, spec, spec.key)
   }
   await checkRollbacks(played)
+}
+
+/** The same when the older half of the history was taken out of the database. */
+export function withoutOldHistory(check: (played: Played) => Promise<void>): (played: Played) => Promise<void> {
+  return async (played) => {
+    const point = played.numbers[Math.ceil(played.numbers.length / 2)]
+    if (point === undefined || played.versions.length === 0) return
+    await played.db.run(backupPrune, { historyBefore: String(point), yes: true })
+    played.script.push(`history before ${point} taken out`)
+    await check(played)
+  }
 }
 
 /** Each state can be written into another database, and asked. */

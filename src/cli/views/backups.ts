@@ -3,6 +3,7 @@ import type { ExportOutput } from '../../operations/backup/export.ts'
 import type { BackupListOutput } from '../../operations/backup/list.ts'
 import { shownName } from '../../operations/backup/named-backup.ts'
 import type { BackupPruneOutput } from '../../operations/backup/prune.ts'
+import type { PrunedHistory } from '../../operations/backup/prune-history.ts'
 import type { BackupVerifyOutput } from '../../operations/backup/verify.ts'
 import { ranges } from '../../operations/ranges.ts'
 import type { Style } from '../render.ts'
@@ -70,6 +71,7 @@ function neededBy({ neededBy: versions, tags }: BackupListOutput['backups'][numb
 }
 
 export function backupPruneView(output: BackupPruneOutput, style: Style): string {
+  if (output.history) return prunedHistoryView(output.history, output.dryRun, style)
   const { pruned, kept, records, lostVersions, objects, bytes, trash, emptied } = output
   const would = output.dryRun ? 'would be ' : ''
   const lost = `Version ${ranges(lostVersions)} ${output.dryRun ? 'could' : 'can'} no longer be gone back to, compared or read.`
@@ -81,6 +83,21 @@ export function backupPruneView(output: BackupPruneOutput, style: Style): string
     ...(lostVersions.length > 0 ? [style.yellow(lost)] : []),
     ...(trash === null ? [] : [`In the trash until a later prune: ${trash}`]),
     ...emptied.map((folder) => `Deleted for good: ${folder}`)
+  ].join('\n')
+}
+
+function prunedHistoryView(history: PrunedHistory[], dryRun: boolean, style: Style): string {
+  const since = history[0]?.since
+  if (since === undefined) return 'No row of history is only needed for older states: nothing was changed.'
+  return [
+    ...(dryRun ? [style.yellow('Dry run: nothing was changed.')] : []),
+    textTable(
+      style,
+      ['table', 'superseded rows', 'bytes'],
+      history.map(({ table, rows, bytes }) => [table, rows, bytes])
+    ),
+    '',
+    `${dryRun ? 'They would go' : 'They went'} from the database; the repository is proven to have them. History from version ${since} on ${dryRun ? 'would stay' : 'stays'}.`
   ].join('\n')
 }
 

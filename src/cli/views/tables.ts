@@ -79,10 +79,15 @@ export function statusView(output: StatusOutput, style: Style): string {
       : textTable(
           style,
           ['table', 'rows', 'history'],
-          output.tables.map((table) => [table.table, table.rows, table.tracked ? 'tracked' : 'in backups'])
+          output.tables.map((table) => [table.table, table.rows, historyOf(table)])
         ),
     ...driftLines(output, style)
   ].join('\n')
+}
+
+function historyOf({ tracked, historySince }: StatusOutput['tables'][number]): string {
+  if (!tracked) return 'in backups'
+  return historySince === undefined ? 'tracked' : `tracked, before version ${historySince} in the repository`
 }
 
 function driftLines({ drift, head }: StatusOutput, style: Style): string[] {

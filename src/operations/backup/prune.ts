@@ -4,13 +4,15 @@ import type { Repository } from '../../store/repository.ts'
 import { anchorsAfter, committed, headOf } from '../../strategies/lifetimes.ts'
 import { expectedBackups } from '../../strategies/recovery.ts'
 import type { LiveState } from '../../strategies/session.ts'
-import { count, flag, wait } from '../inputs.ts'
+import { count, flag, versionReference, wait } from '../inputs.ts'
 import { operation } from '../operation.ts'
 import { ranges } from '../ranges.ts'
 import { keptBy } from './keep-rules.ts'
 import type { ListedBackup } from './list.ts'
 import { listBackups } from './list.ts'
 import { shownName } from './named-backup.ts'
+import type { PrunedHistory } from './prune-history.ts'
+import { assertHistoryAlone, pruneHistory } from './prune-history.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -18,8 +20,11 @@ const input = z.object({
   keepLast: count('keep so many of the newest backups').optional(),
   keepDaily: count('keep the newest backup of each day, for so many days that have any').optional(),
   keepTagged: flag('keep the backups of versions that have a tag'),
+  historyBefore: versionReference(
+    'instead of backups, take the history out of the database that only states before this version need; by number, tag or time'
+  ).optional(),
   dryRun: flag('say what would go and change nothing'),
-  yes: flag('give up the versions that cannot be gone back to afterwards'),
+  yes: flag('give up the versions that cannot be gone back to afterwards, or leave old history to the repository'),
   grace: z.coerce.number('write a number of hours').min(0, 'write 0 or more').default(24).meta({
     description: 'how long things stay in the trash before a later prune deletes them',
     placeholder: 'HOURS'
@@ -32,6 +37,8 @@ export interface BackupPruneOutput {
   /** Backups that went, or would go; the oldest first. */
   pruned: ListedBackup[]
   kept: number
+  /** Of --history-before: what went from the database, or would go, by table; left out without it. */
+  history?: PrunedHistory[]
   /** Records of what versions left that went with them, or were of no version. */
   records: number
   /** Versions that cannot be gone back to any more. */
@@ -49,12 +56,23 @@ export interface BackupPruneOutput {
 export const backupPrune = operation({
   name: 'backup prune',
   summary: 'take old backups away, by rules that say which stay',
-  details: `A backup is the way back to the versions before it: what can no longer be gone back to is said, and needs --yes. Tables under the incremental strategy keep their history in the database and lose nothing. The records of what versions left, by which changes of others are told, go with the backups of their states. What stays is read whole first: if anything of it is damaged, nothing goes. What goes is moved to the folder trash in the repository, and deleted by a later prune when its grace period is over.`,
+  details: `A backup is the way back to the versions before it: what can no longer be gone back to is said, and needs --yes. Tables under the incremental strategy keep their history in the database and lose nothing. The records of what versions left, by which changes of others are told, go with the backups of their states. What stays is read whole first: if anything of it is damaged, nothing goes. What goes is moved to the folder trash in the repository, and deleted by a later prune when its grace period is over.
+With --history-before the database gets smaller instead: superseded rows that only older states need go from it, after the repository is proven to make each of those states from its base backup and change sets. They can still be read, compared and gone back to, more slowly.`,
   example: 'rowback backup prune --keep-last 10 --keep-daily 30 --keep-tagged --dry-run',
   positional: [],
   input,
   makesDatabase: false,
   async run(context, options): Promise<BackupPruneOutput> {
+    if (options.historyBefore !== undefined) {
+      assertHistoryAlone(options)
+      const history = await pruneHistory(context, {
+        before: options.historyBefore,
+        dryRun: options.dryRun,
+        yes: options.yes,
+        wait: options.wait * 1000
+      })
+      return { ...NOTHING, dryRun: options.dryRun, history }
+    }
     keptBy(options, [])
     const repository = options.dryRun ? await context.repository() : await context.repositoryAlone(options.wait * 1000)
     if (!repository) return { ...NOTHING, dryRun: options.dryRun }
@@ -91,7 +109,16 @@ export const backupPrune = operation({
   }
 })
 
-const NOTHING = { pruned: [], kept: 0, records: 0, lostVersions: [], objects: 0, bytes: 0, trash: null, emptied: [] }
+const NOTHING = {
+  pruned: [],
+  kept: 0,
+  records: 0,
+  lostVersions: [],
+  objects: 0,
+  bytes: 0,
+  trash: null,
+  emptied: []
+}
 
 /**
  * The record of what a version left goes with the backup that holds the version's state, with which it has most in common;
