@@ -1,9 +1,16 @@
 import { hash as digest } from 'node:crypto'
 import { promisify } from 'node:util'
-import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
+import { isMainThread } from 'node:worker_threads'
+import type { ZstdOptions } from 'node:zlib'
+import { constants, zstdCompress, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib'
 
-const compress = promisify(zstdCompress)
-const decompress = promisify(zstdDecompress)
+// A thread that does nothing else packs itself: each further thread would keep memory of its own.
+const compress = isMainThread
+  ? promisify(zstdCompress)
+  : async (bytes: Buffer, options: ZstdOptions) => zstdCompressSync(bytes, options)
+const decompress = isMainThread
+  ? promisify(zstdDecompress)
+  : async (bytes: Buffer, options: ZstdOptions) => zstdDecompressSync(bytes, options)
 /** Output comes in pieces of this size: room for a chunk and the line over it, so that there is one piece to handle. */
 const UNPACKED = { chunkSize: (1 << 20) + (1 << 16) }
 /** Rows become as small as at level 3, in two thirds of the time. */

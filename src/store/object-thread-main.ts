@@ -5,9 +5,15 @@ import type { Answer, Question } from './object-thread.ts'
 import { errorSaid } from './object-thread.ts'
 import { ObjectStore } from './objects.ts'
 
-const spent = new SpentBuffers()
+/** A chunk's base, and the base of that: what is put and compared comes in the order of keys, and not again. */
+const CACHE_BYTES = 5 << 20
+
+/** Besides the bytes themselves: the base, what they were packed to, and what that was unpacked to. */
+const MADE_BY_PUT = 4
+
+const spent = new SpentBuffers('major')
 const { root, proven } = workerData as { root: string; proven: string[] }
-const store = new ObjectStore(root)
+const store = new ObjectStore(root, CACHE_BYTES)
 for (const object of proven) store.trust(object)
 const port = parentPort!
 
@@ -31,7 +37,7 @@ async function work(question: Question): Promise<unknown> {
       const bytes = Buffer.from(buffer, byteOffset, byteLength)
       const object = ObjectStore.hash(bytes)
       const added = await store.put(object, bytes, question.base)
-      spent.add(bytes.length)
+      spent.add(MADE_BY_PUT * bytes.length)
       return { object, added, spent: buffer }
     }
     case 'prove':

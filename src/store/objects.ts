@@ -2,6 +2,7 @@ import { hash as digest, subtle } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { open, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { isMainThread } from 'node:worker_threads'
 import type { ErrorDetail } from '../errors.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import { syncDirectory, writeOnce } from './atomic-file.ts'
@@ -34,22 +35,27 @@ interface Packed {
  */
 export class ObjectStore {
   readonly #root: string
+  readonly #cacheBytes: number
   readonly #unsynced = new Set<string>()
   /** Objects that this process has read whole and found right. */
   readonly #proven = new Set<string>()
   /** Uncompressed, the one used last at the end. */
   readonly #cache = new Map<string, Buffer>()
 
-  constructor(root: string) {
+  /** @param cacheBytes uncompressed bytes that it keeps at most */
+  constructor(root: string, cacheBytes: number = CACHE_BYTES) {
     this.#root = root
+    this.#cacheBytes = cacheBytes
   }
 
   static hash(bytes: Uint8Array | string): string {
     return digest('sha256', bytes, 'hex')
   }
 
-  /** The same on another thread, for many bytes. */
+  /** The same without holding up the main thread, for many bytes. */
   static async hashAside(bytes: Buffer): Promise<string> {
+    // Elsewhere there is nothing to hold up, and another thread would be given a copy.
+    if (!isMainThread) return ObjectStore.hash(bytes)
     return Buffer.from(await subtle.digest('SHA-256', bytes as Buffer<ArrayBuffer>)).toString('hex')
   }
 
@@ -168,12 +174,12 @@ export class ObjectStore {
 
   #remember(hash: string, bytes: Buffer): void {
     this.#cache.delete(hash)
-    if (bytes.length > CACHE_BYTES / 2) return
+    if (bytes.length > this.#cacheBytes / 2) return
     this.#cache.set(hash, bytes)
     let total = 0
     for (const [known, { length }] of [...this.#cache].reverse()) {
       total += length
-      if (total > CACHE_BYTES) this.#cache.delete(known)
+      if (total > this.#cacheBytes) this.#cache.delete(known)
     }
   }
 

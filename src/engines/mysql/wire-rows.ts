@@ -36,7 +36,7 @@ export interface RowScanner {
 
 /** Runs a query and hands its rows on as they come, without an object or a buffer of their own. */
 export async function scanRows(driver: Driver, sql: string, scanner: RowScanner): Promise<void> {
-  const spent = new SpentBuffers()
+  const spent = new SpentBuffers('minor')
   let failure: unknown = null
   await new Promise<void>((resolve, reject) => {
     const query = driver.query({ sql })
