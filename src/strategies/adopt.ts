@@ -1,4 +1,4 @@
-import { RowbackError } from '../errors.ts'
+import { ExitCode, RowbackError } from '../errors.ts'
 import type { RowChange } from '../model/change.ts'
 import { count, noCounts } from '../model/change.ts'
 import type { DriftedRows } from '../model/drift.ts'
@@ -48,10 +48,12 @@ export async function adopt(
 ): Promise<Adopted> {
   if (repository === null) throw nothingToAdopt([])
   const notes: string[] = []
-  const steps: Step[] = []
+  const found: Step[] = []
   try {
-    for await (const step of find(run, repository, names, notes)) steps.push(step)
+    for await (const step of find(run, repository, names, notes)) found.push(step)
+    const steps = found.filter(({ theirs }) => theirs.changes.length + theirs.renewed.length > 0)
     if (steps.length === 0) throw nothingToAdopt(notes)
+    notes.push(...steps.flatMap(({ table, theirs }) => renewedNote(table, theirs)))
     const { engine } = run
     if (!engine.capabilities.transactionalDdl && run.canChangeSchema) {
       for (const { table } of steps) await liftTriggers(run, table)
@@ -65,9 +67,12 @@ export async function adopt(
     }
     const tables: TableReport[] = []
     for (const { table, theirs } of steps) tables.push(await reportOf(table, theirs))
-    return { tables, drift: steps.map(({ drift }) => drift), notes }
+    return { tables, drift: steps.map(({ drift }) => drift).filter(isAny), notes }
   } finally {
-    for (const { theirs } of steps) theirs.changes.close()
+    for (const { changes, renewed } of found.map(({ theirs }) => theirs)) {
+      changes.close()
+      renewed.close()
+    }
   }
 }
 
@@ -79,16 +84,15 @@ async function* find(
 ): AsyncIterable<Step> {
   const { engine, live } = run
   const known = new TrackedDrift(engine, repository, live)
-  for (const table of names === null ? live.tables : names.map((name) => existing(run, name))) {
+  const wanted = names === null ? live.tables : names.map((name) => existing(run, name))
+  const untracked = wanted.filter(({ name }) => !live.tracked.has(name))
+  if (untracked.length > 0) notes.push(notTracked(untracked))
+  for (const table of wanted) {
     const tracked = live.tracked.get(table.name)
-    if (!tracked) {
-      if (names !== null) notes.push(notTracked(table.name))
-      continue
-    }
+    if (!tracked) continue
     run.assertCarried(table.name)
     const theirs = await known.of(table, tracked)
     if (typeof theirs === 'string') notes.push(theirs)
-    else if (theirs.changes.length === 0) theirs.changes.close()
     else yield { table, theirs, drift: await driftOf(table, imageColumns(table), theirs.changes.read()) }
   }
 }
@@ -108,25 +112,45 @@ function existing(run: Run, name: string): Table {
  * this version. So nothing else needs to know how histories are written.
  */
 async function record(run: Run, repository: Repository, table: Table, theirs: TheirChanges): Promise<void> {
-  const { engine } = run
-  const tracking = trackingOf(theirs.tracked)
-  const { of, versions } = await writersOf(repository, theirs)
-  const now = await liveRows(run, table, theirs.changes)
+  const again = await makeFormer(run, repository, table, theirs, theirs.renewed)
+  again.close()
+  const now = await makeFormer(run, repository, table, theirs, theirs.changes)
   try {
-    await assertUnchanged(engine, table, now)
-    await engine.applyChanges(table, () => now.read(), run.number, null)
-    for (const version of versions) {
-      await engine.applyChanges(table, () => formerRows(table, theirs.changes, of, version), version, tracking)
-    }
     const changes = await asTheyDid(run, table, theirs.changes, now)
     try {
-      await applyMerged(run, table, changes, tracking, false)
+      await applyMerged(run, table, changes, trackingOf(theirs.tracked), false)
     } finally {
       changes.close()
     }
   } finally {
     now.close()
   }
+}
+
+/**
+ * Puts rows as they were left in the place of those that others left.
+ * @returns the latter, as rows that went; to be closed
+ */
+async function makeFormer(
+  run: Run,
+  repository: Repository,
+  table: Table,
+  { tracked, changeSets }: TheirChanges,
+  changes: ChangeSpool
+): Promise<ChangeSpool> {
+  const { engine } = run
+  const names = new Set<string>()
+  for await (const { before } of changes.read()) if (before) names.add(nameOf(encodeRow(before)))
+  const { of, unsure } = await writersOf(repository, tracked, changeSets, names)
+  const [at] = unsure.values()
+  if (at !== undefined) throw unknownWriter(table.name, at)
+  const now = await liveRows(run, table, changes)
+  await assertUnchanged(engine, table, now)
+  await engine.applyChanges(table, () => now.read(), run.number, null)
+  for (const version of new Set(of.values())) {
+    await engine.applyChanges(table, () => formerRows(table, changes, of, version), version, trackingOf(tracked))
+  }
+  return now
 }
 
 /** The rows that others left, as rows to be taken away; in their order. */
@@ -197,18 +221,41 @@ function withoutKey({ name }: Table): RowbackError {
   })
 }
 
-function notTracked(table: string): string {
-  return `${table} is not under the incremental strategy: the backup before the next version has what others changed in it.`
+function isAny({ inserted, updated, deleted }: DriftedRows): boolean {
+  return inserted + updated + deleted > 0
+}
+
+function renewedNote({ name }: Table, { renewed }: TheirChanges): string[] {
+  if (renewed.length === 0) return []
+  const [rows, wrote] =
+    renewed.length === 1
+      ? ['1 row belongs to the version again that wrote it', 'it anew as it was']
+      : [`${renewed.length} rows belong to the versions again that wrote them`, 'them anew as they were']
+  return [`${name}: ${rows}, as others had written ${wrote}.`]
+}
+
+function notTracked(tables: readonly Table[]): string {
+  const names = tables.map(({ name }) => name).join(', ')
+  return `Not under the incremental strategy, so that the backup before the next version has what others changed in it: ${names}.`
 }
 
 function nothingToAdopt(notes: readonly string[]): NothingToDo {
-  const known = notes.length === 0 ? '' : ' that is known'
+  const known = notes.length === 0 ? 'was' : 'is known to be'
   return new NothingToDo({
     code: 'adopt.nothing',
     message: [
-      `No row${known} was changed by others since the newest version: there is nothing to adopt.`,
+      `Under the incremental strategy no row ${known} changed by others since the newest version: there is nothing to adopt.`,
       ...notes
     ].join(' '),
     hint: 'See what others changed with: rowback status --drift'
+  })
+}
+
+function unknownWriter(table: string, version: number): RowbackError {
+  return new RowbackError({
+    code: 'adopt.unknown',
+    message: `Others changed rows of ${table}, and which version wrote these before is not known, because its columns had changed before version ${version}.`,
+    hint: 'Begin a new history with: rowback enable snapshot, and then: rowback enable incremental',
+    exit: ExitCode.conflict
   })
 }

@@ -196,10 +196,18 @@ async function inTracked(table: Table, theirs: TheirChanges | string, notes: str
     notes.push(theirs)
     return null
   }
+  const { changes, renewed } = theirs
   try {
-    return await driftOf(table, imageColumns(table), theirs.changes.read())
+    if (renewed.length > 0) {
+      const rows = renewed.length === 1 ? '1 row' : `${renewed.length} rows`
+      notes.push(
+        `${table.name}: others wrote ${rows} anew as before, and with that the version was lost that wrote them, so that earlier states read wrong; rowback adopt puts it back.`
+      )
+    }
+    return await driftOf(table, imageColumns(table), changes.read())
   } finally {
-    theirs.changes.close()
+    changes.close()
+    renewed.close()
   }
 }
 

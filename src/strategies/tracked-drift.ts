@@ -16,12 +16,15 @@ import { committed } from './lifetimes.ts'
 import type { RebuiltTable } from './rebuilt-table.ts'
 import { rebuildTable } from './rebuilt-table.ts'
 import type { LiveState } from './session.ts'
+import { writersOf } from './written-by.ts'
 
 /** What others did to a tracked table since the newest version that wrote it. */
 export interface TheirChanges {
   tracked: TrackedTable
   /** From rows as that version left them to rows as they are, in the table's writable columns; to be closed. */
   changes: ChangeSpool
+  /** Rows that others wrote anew as they were, so that they forgot which version wrote them: `before` and `after` are the same. */
+  renewed: ChangeSpool
   /** The change sets of committed versions, the oldest first. */
   changeSets: ChangeSet[]
   /** The table as that version left it. */
@@ -53,7 +56,9 @@ export class TrackedDrift {
       if (rebuilt === null) return notKnown(table, 'the repository has no change sets of it')
       if (!hasSameColumns(table, rebuilt))
         return `${table.name}: others changed its columns, so its rows are not compared.`
-      return { tracked, rebuilt, changes: await this.#changesSince(table, rebuilt), changeSets: this.#changeSets }
+      const changes = await this.#changesSince(table, rebuilt)
+      const renewed = await this.#renewedIn(table, tracked, changes, this.#changeSets)
+      return { tracked, rebuilt, changes, renewed, changeSets: this.#changeSets }
     } catch (error) {
       if (!(error instanceof RowbackError) || !error.code.startsWith('backup.')) throw error
       return notKnown(table, reasonOf(error))
@@ -68,6 +73,32 @@ export class TrackedDrift {
       if (!(error instanceof DoNotFit)) throw error
       return changesSince(this.#engine, table, rebuilt, rebuilt.rows())
     }
+  }
+
+  /** A row that is written past rowback has the number 0, as those have that no version wrote. */
+  async #renewedIn(
+    table: Table,
+    tracked: TrackedTable,
+    changes: ChangeSpool,
+    changeSets: readonly ChangeSet[]
+  ): Promise<ChangeSpool> {
+    const unnumbered = () => this.#engine.readWritten(table, 0, 0)
+    const names = new Set<string>()
+    for await (const { bytes } of unnumbered()) for (const line of linesOf(bytes)) names.add(nameOf(line))
+    for await (const { after } of changes.read()) if (after) names.delete(nameOf(encodeRow(after)))
+    const renewed = new ChangeSpool()
+    if (names.size === 0) return renewed
+    const { of, unsure } = await writersOf(this.#repository, tracked, changeSets, names)
+    const isRenewed = (name: string) => (of.get(name) ?? 0) > 0 && !unsure.has(name)
+    if (![...names].some(isRenewed)) return renewed
+    for await (const { bytes } of unnumbered()) {
+      for (const line of linesOf(bytes)) {
+        if (!isRenewed(nameOf(line))) continue
+        const row = decodeRow(line)
+        renewed.add({ before: row, after: row })
+      }
+    }
+    return renewed
   }
 
   /** The first version whose change set is needed and not there. */

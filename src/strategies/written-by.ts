@@ -1,31 +1,29 @@
-import { ExitCode, RowbackError } from '../errors.ts'
 import { sameList } from '../model/table.ts'
-import { encodeRow } from '../model/value.ts'
-import type { Piece, TableChangeSet } from '../store/change-set.ts'
+import type { TrackedTable } from '../model/version.ts'
+import type { ChangeSet, Piece, TableChangeSet } from '../store/change-set.ts'
 import type { Repository } from '../store/repository.ts'
 import { nameOf } from './increments.ts'
-import type { TheirChanges } from './tracked-drift.ts'
 
-/** The versions that wrote the rows that others changed. */
+/** The versions that wrote some rows, by what stands for the row. */
 export interface Writers {
-  /** By what stands for the row. */
+  /** 0 for rows that no version wrote. */
   of: ReadonlyMap<string, number>
-  /** All of them. */
-  versions: number[]
+  /** Of these it is not known: the version named listed all rows, among them those that were there before. */
+  unsure: ReadonlyMap<string, number>
 }
 
 /**
- * Finds which version wrote each row that others changed: the last whose change set has it. The live row need not know it any
- * more, because others may have written it anew.
- * @throws RowbackError `adopt.unknown` (exit code 5) where change sets do not tell
+ * Finds which version wrote each of some rows: the last whose change set has it. The live row need not know it any more,
+ * because others may have written it anew.
  */
 export async function writersOf(
   repository: Repository,
-  { tracked, changes, changeSets }: TheirChanges
+  tracked: TrackedTable,
+  changeSets: readonly ChangeSet[],
+  names: Iterable<string>
 ): Promise<Writers> {
   const of = new Map<string, number>()
-  // What no version wrote was there before.
-  for await (const { before } of changes.read()) if (before) of.set(nameOf(encodeRow(before)), 0)
+  for (const name of names) of.set(name, 0)
   const unsure = new Map<string, number>()
   let before: TableChangeSet | undefined
   for (const { version, tables } of changeSets) {
@@ -49,9 +47,7 @@ export async function writersOf(
     await note(one.own ?? [], true)
     before = one
   }
-  const [at] = unsure.values()
-  if (at !== undefined) throw unknownWriter(tracked.table, at)
-  return { of, versions: [...new Set(of.values())] }
+  return { of, unsure }
 }
 
 /** Whether the rows that a change set lists are those of its version alone: there were none before. */
@@ -63,13 +59,4 @@ async function isAllNew(
   if (rowsBefore !== undefined) return rowsBefore === null || rowsBefore === 0
   if (base === null) return true
   return (await repository.manifest(base)).tables.find((table) => table.name === name)?.rows === 0
-}
-
-function unknownWriter(table: string, version: number): RowbackError {
-  return new RowbackError({
-    code: 'adopt.unknown',
-    message: `Others changed rows of ${table}, and which version wrote these before is not known, because its columns had changed before version ${version}.`,
-    hint: 'Begin a new history with: rowback enable snapshot, and then: rowback enable incremental',
-    exit: ExitCode.conflict
-  })
 }

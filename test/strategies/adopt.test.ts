@@ -167,6 +167,24 @@ for (const [keys, id] of Object.entries(KEYS)) {
       ])
     })
 
+    test('belong to their versions again where others wrote them anew as they were', async () => {
+      const shop = await begin()
+      const before = await names(shop)
+      await shop.sql('DELETE FROM names WHERE id = 3', "INSERT INTO names (id, name, city) VALUES (3, 'Cid', 'Berlin')")
+      const { tables, notes } = (await drift(shop)) ?? { tables: [], notes: [] }
+      expect(tables).toEqual([])
+      expect(notes).toEqual([expect.stringMatching(/^names: others wrote 1 row anew as before/)])
+      const done = await adopt(shop)
+      expect(done.notes).toEqual([
+        'names: 1 row belongs to the version again that wrote it, as others had written it anew as it was.'
+      ])
+      expect(done.tables).toMatchObject([{ inserted: 0, updated: 0, deleted: 0 }])
+      expect(await drift(shop)).toEqual({ tables: [], notes: [] })
+      expect(await queried(shop, 1)).toEqual(before.map((row) => (row[0] === '3' ? ['3', 'Cid', 'Bonn'] : row)))
+      expect(await queried(shop, 2)).toEqual(before)
+      expect(await names(shop)).toEqual(before)
+    })
+
     test('are not told where change sets are lost, or where nothing changed', async () => {
       const shop = await begin()
       expect((await refused(shop, 'adopt')).code).toBe('adopt.nothing')
