@@ -26,7 +26,7 @@ export interface RevertOutput extends Omit<VersionJson, 'version' | 'status'> {
 export const revert = operation({
   name: 'revert',
   summary: 'take back one version out of the middle and keep what came after, as a new version',
-  details: `Rows that the version inserted are deleted, rows that it deleted are inserted again, and cells that it changed get their old values; cells that it did not touch keep what they are now. What was touched again since is a conflict, shown with base (what the version left), then (before it) and now; nothing is changed until you choose. Under the snapshot strategy what a version left is the backup taken before the next one, with what others changed until then. A table that the version made goes, if nothing else is in it.`,
+  details: `Rows that the version inserted are deleted, rows that it deleted are inserted again, and cells that it changed get their old values; cells that it did not touch keep what they are now. What was touched again since is a conflict, shown with base (what the version left), then (before it) and now; nothing is changed until you choose. A table that the version made goes, if nothing else is in it.`,
   example: 'rowback revert 3 --on-conflict keep-current -m "the prices of April were wrong"',
   positional: ['version'],
   input: z.object({

@@ -5,11 +5,12 @@ import type { Collations } from '../model/key.ts'
 import type { Table } from '../model/table.ts'
 import { sameList } from '../model/table.ts'
 import type { TableReport, TrackedTable, Version } from '../model/version.ts'
-import type { Manifest } from '../store/manifest.ts'
+import type { Manifest, TableManifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
 import { comparePlaces } from './changes.ts'
 import { shapeFromHistory } from './history-shape.ts'
 import { committed, headOf, trackedAt } from './lifetimes.ts'
+import { readLeft } from './read-left.ts'
 import type { LiveState } from './session.ts'
 import { cellDifferences } from './shape.ts'
 import type { Place } from './state-reader.ts'
@@ -39,7 +40,10 @@ export interface VersionChange {
   since: () => AsyncIterable<RowChange>
 }
 
-/** Tells what one version changed: from the history of tracked tables, else from the backups before it and after it. */
+/**
+ * Tells what one version changed: from the history of tracked tables, else from the backup before it and the record of
+ * what it left, or the backup after it where there is no record.
+ */
 export class VersionChanges {
   readonly #engine: Engine
   readonly #live: LiveState
@@ -161,7 +165,9 @@ export class VersionChanges {
     const [then, left] = await this.#open()
     const before = await then.find(name)
     const found = await left.find(name)
-    const after = this.#presentOf(found)
+    const recorded = await this.#recordedLeft(name)
+    // The backup before the next version has also what others changed until then: that is theirs, not this version's.
+    const after: Place = recorded ? { kind: 'stored', stored: recorded } : this.#presentOf(found)
     const fate = this.#fateOf(name)
     const isThere = { before: before.kind !== 'none', after: after.kind !== 'none' }
     // No backup after it holds the table, so no version wrote it.
@@ -182,8 +188,15 @@ export class VersionChanges {
       tracked,
       changes: () => this.#compared(name, before, after),
       since: () =>
-        found.kind === 'live' ? nothing() : this.#compared(name, after, this.#presentOf(this.#livePlace(name)))
+        found.kind === 'live' && !recorded
+          ? nothing()
+          : this.#compared(name, after, this.#presentOf(this.#livePlace(name)))
     }
+  }
+
+  async #recordedLeft(name: string): Promise<TableManifest | null> {
+    const record = await readLeft(this.#repository, this.#version)
+    return record?.tables.find((table) => table.name === name) ?? null
   }
 
   #compared(name: string, from: Place, to: Place): AsyncIterable<RowChange> {

@@ -432,6 +432,47 @@ export function revertSuite(host: RevertHost): void {
     })
   })
 
+  describe('what others changed past rowback after a version under snapshot', () => {
+    const load = (rows: SourceRow[], table = 'people') => place.load(rows, { table, strategy: 'snapshot' })
+
+    beforeEach(async () => {
+      await place.sql(
+        'CREATE TABLE people (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(20), city VARCHAR(20), age INTEGER)',
+        "INSERT INTO people VALUES (1, 'Li', 'Shanghai', 30)",
+        'CREATE TABLE animals (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(20))'
+      )
+      await load([
+        { id: 1, name: 'Li', city: 'Xian', age: 31 },
+        { id: 2, name: 'Ann', city: 'Lyon', age: 40 }
+      ])
+      await place.sql("UPDATE people SET city = 'Bonn' WHERE id = 1", 'UPDATE people SET age = 41 WHERE id = 2')
+    })
+
+    const expectConflicts = async () => {
+      const { code, details } = await refusedWithoutTrace(() => revert(1))
+      expect(code).toBe('revert.conflict')
+      const told = [...(details.conflicts as Conflict[])].sort((a, b) => Number(a.key?.id) - Number(b.key?.id))
+      expect(told.map(({ key, base, then, now, versions }) => [key?.id, base, then, now, versions])).toEqual([
+        [1, { city: 'Xian' }, { city: 'Shanghai' }, { city: 'Bonn' }, []],
+        [2, { age: 40 }, null, { age: 41 }, []]
+      ])
+      await revert(1, 'keep-current')
+      expect(await people()).toEqual([
+        ['1', 'Li', 'Bonn', '30'],
+        ['2', 'Ann', 'Lyon', '41']
+      ])
+    }
+
+    test('is a conflict', expectConflicts)
+
+    test('is a conflict also when the next version backed it up', async () => {
+      await load([{ id: 1, name: 'Cat' }], 'animals')
+      await load([{ id: 3, name: 'Eve', city: 'Oslo', age: 3 }])
+      await place.sql('DELETE FROM people WHERE id = 3')
+      await expectConflicts()
+    })
+  })
+
   test('rows that no key tells apart are counted', async () => {
     const load = (rows: SourceRow[], mode: 'insert' | 'replace') =>
       place.load(rows, { table: 'loose', mode, strategy: 'snapshot' })
