@@ -63,14 +63,14 @@ export interface BlameOutput {
   /** What took the row away; its cells are the last it had. Null for a row that is there. */
   deleted: OriginJson | null
   cells: BlamedCell[]
-  /** Where knowledge ends; sentences. */
+  /** Where knowledge ends, and which versions adopted what others did; sentences. */
   notes: string[]
 }
 
 export const blame = operation({
   name: 'blame',
   summary: 'who wrote a row: for each cell the version that set it, by whom, when and why',
-  details: `KEY is the value of the key (42), or for a key of several columns a=1,b=x; an object in JSON will do, too. A value that a rollback or revert brought back is blamed on the version that it came from. Under the incremental strategy the row is looked up in its table and its history, at the cost of a query by key; what others changed there cannot be told from the version that wrote the row. Under snapshot the backups are read, of each the part that may hold the key: what others changed shows where no version can have done it, else it counts as part of the version before.`,
+  details: `KEY is the value of the key (42), or for a key of several columns a=1,b=x; an object in JSON will do, too. A value that a rollback or revert brought back is blamed on the version that it came from. Under the incremental strategy the row is looked up in its table and its history, at the cost of a query by key; what others changed there cannot be told from the version that wrote the row, until it is adopted. Under snapshot the backups are read, of each the part that may hold the key: what others changed shows where no version can have done it, else it counts as part of the version before.`,
   example: 'rowback blame customers 42',
   positional: ['table', 'key'],
   input: z.object({
@@ -103,7 +103,10 @@ export const blame = operation({
       const states = new RowStates(context.engine, live, repository, { table: table.name, key, cellsIn }, table.shape)
       const found = await new Blamer(states, live, table.name).blame(at)
       if (!found) throw unknownRow(table.name, key, keyCells(context.engine, columns, texts), at)
-      return { ...outputOf(found, live, table.name, key, at), notes: notesOn(found, table) }
+      return {
+        ...outputOf(found, live, table.name, key, at),
+        notes: [...notesOn(found, table), ...adoptedNotes(found, live)]
+      }
     })
   }
 })
@@ -179,6 +182,15 @@ function notesOn(found: BlamedRow, { name, columns }: KnownTable): string[] {
         `Nothing is known of the column ${column.name} of ${name}: what was found of the row does not have it.`
     )
   ]
+}
+
+/** Its author adopted what others had done, and need not have done it. */
+function adoptedNotes({ blames, deletedBy }: BlamedRow, { versions }: LiveState): string[] {
+  const origins = [...blames.map(({ origin }) => origin), ...(deletedBy ? [deletedBy] : [])]
+  const numbers = new Set(origins.flatMap((origin) => (origin.kind === 'version' ? [origin.version] : [])))
+  return versions
+    .filter(({ number, kind }) => kind === 'adopt' && numbers.has(number))
+    .map(({ number }) => `Version ${number} adopted what had been changed outside rowback.`)
 }
 
 function gapNote({ after, upTo, reason }: BlamedRow['gaps'][number]): string {

@@ -58,16 +58,19 @@ export async function adopt(
     if (!engine.capabilities.transactionalDdl && run.canChangeSchema) {
       for (const { table } of steps) await liftTriggers(run, table)
     }
-    await run.guard(steps.map(({ table }) => table))
+    const tables = steps.map(({ table }) => table)
+    // What cannot be aborted is put back from a backup.
+    if (tables.some((table) => !table.atomic)) await run.takeAnchor({ tables, note: null })
+    await run.guard(tables)
     await run.hold()
     for (const { table, theirs } of steps) {
       if (await isMisfit(theirs)) run.noteMisfit(table.name)
       // A rehearsal that cannot hold triggers off only counts.
       if (run.canChangeSchema || table.triggers.length === 0) await record(run, repository, table, theirs)
     }
-    const tables: TableReport[] = []
-    for (const { table, theirs } of steps) tables.push(await reportOf(table, theirs))
-    return { tables, drift: steps.map(({ drift }) => drift).filter(isAny), notes }
+    const reports: TableReport[] = []
+    for (const { table, theirs } of steps) reports.push(await reportOf(table, theirs))
+    return { tables: reports, drift: steps.map(({ drift }) => drift).filter(isAny), notes }
   } finally {
     for (const { changes, renewed } of found.map(({ theirs }) => theirs)) {
       changes.close()

@@ -98,12 +98,13 @@ for (const [keys, id] of Object.entries(KEYS)) {
         if (version > 0) expect(await queried(shop, version), `query at ${version}`).toEqual(rows)
         expect(await at(shop, version), `restore ${version}`).toEqual(rows)
       }
-      const { cells } = await shop.place.json<BlameOutput>(['blame', 'names', '1'])
+      const { cells, notes } = await shop.place.json<BlameOutput>(['blame', 'names', '1'])
       expect(cells.map(({ column, origin, version }) => [column, origin, version])).toEqual([
         ['id', 'baseline', 0],
         ['name', 'baseline', 0],
         ['city', 'version', 3]
       ])
+      expect(notes).toEqual(['Version 3 adopted what had been changed outside rowback.'])
       await shop.place.json(['backup', 'verify', '--rehearse'])
       await shop.place.json(['rollback', '2', '-m', 'back'])
       expect(await names(shop)).toEqual(before)
@@ -183,6 +184,16 @@ for (const [keys, id] of Object.entries(KEYS)) {
       expect(await queried(shop, 1)).toEqual(before.map((row) => (row[0] === '3' ? ['3', 'Cid', 'Bonn'] : row)))
       expect(await queried(shop, 2)).toEqual(before)
       expect(await names(shop)).toEqual(before)
+    })
+
+    test('are kept in history when a rollback overwrites them', async () => {
+      const shop = await begin()
+      await shop.sql("UPDATE names SET city = 'Paris' WHERE id = 3")
+      await shop.place.json(['rollback', '1'])
+      expect((await names(shop)).find(([one]) => one === '3')).toEqual(['3', 'Cid', 'Bonn'])
+      const history = shop.engine === 'sqlite' ? 'history_names' : `${shop.database}_rowback.history_names`
+      expect(await shop.rows(`SELECT name, city FROM ${history} WHERE superseded_by = 3`)).toEqual([['Cid', 'Paris']])
+      expect(await drift(shop)).toEqual({ tables: [], notes: [] })
     })
 
     test('are not told where change sets are lost, or where nothing changed', async () => {

@@ -28,6 +28,11 @@ const server = inject('mysqlUrl')
  */
 export function onBothEngines(name: string, tests: (shop: () => AnyShop) => void): void {
   describeOn(`${name} (sqlite)`, sqliteShop, tests)
+  onMysql(name, tests)
+}
+
+/** The same on that server alone. */
+export function onMysql(name: string, tests: (shop: () => AnyShop) => void): void {
   if (server === null) test.skip(`${name} (mysql): ${HOW_TO_PROVIDE}`)
   else describeOn(`${name} (mysql)`, () => mysqlShop(server), tests)
 }

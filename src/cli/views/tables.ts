@@ -90,7 +90,7 @@ function historyOf({ tracked, historySince }: StatusOutput['tables'][number]): s
   return historySince === undefined ? 'tracked' : `tracked, before version ${historySince} in the repository`
 }
 
-function driftLines({ drift, head }: StatusOutput, style: Style): string[] {
+function driftLines({ drift, head, tables: all }: StatusOutput, style: Style): string[] {
   if (!head) return []
   if (!drift) return ['', style.dim(style.command('Rows that others changed since: rowback status --drift'))]
   const { tables, notes } = drift
@@ -102,7 +102,9 @@ function driftLines({ drift, head }: StatusOutput, style: Style): string[] {
             : 'No row is known to be changed by others since.'
         ]
       : [style.yellow('Changed by others since:'), ...tables.flatMap((table) => driftOf(table, style))]
-  return ['', ...found, ...notes.map((note) => style.yellow(note))]
+  const isTracked = tables.some(({ table }) => all.some((other) => other.table === table && other.tracked))
+  const next = isTracked ? [style.dim(style.command('Record it as a version: rowback adopt -m "..."'))] : []
+  return ['', ...found, ...notes.map((note) => style.yellow(note)), ...next]
 }
 
 /** What others did to one table. */
