@@ -43,6 +43,8 @@ onBothEngines('a repository that is not there any more', (current) => {
       hint: 'Name the folder that holds them with --repository DIR. If it is lost for good, begin a new one with: rowback backup create'
     })
     expect(await shop.rows('SELECT * FROM t')).toEqual([['1', 'Annabel']])
+    const listed = await shop.place.json<Failure>(['backup', 'list'], { code: 7 })
+    expect(listed.error.code).toBe('repository.missing')
     const status = await shop.place.json<StatusOutput>(['status'], { code: 7 })
     expect(status.missing).toMatchObject({ repository: folder, versions: [0, 1] })
     expect(status.missing.backups).toHaveLength(2)

@@ -5,6 +5,7 @@ import { readLeft } from '../../strategies/read-left.ts'
 import { neededBy } from '../../strategies/recovery.ts'
 import type { LiveState } from '../../strategies/session.ts'
 import type { Context } from '../context.ts'
+import { repositoryMissing, versionsOfLostRepository } from '../lost-repository.ts'
 import { operation } from '../operation.ts'
 import type { BackupJson } from './backup-json.ts'
 import { backupJson } from './backup-json.ts'
@@ -55,6 +56,8 @@ export const backupList = operation({
     const repository = await context.repository()
     if (!repository) return { backups: [], records: [], disk: { total: 0, trash: 0 }, notes: [] }
     const live = await context.liveState()
+    const lost = versionsOfLostRepository(repository.root, live.versions)
+    if (lost.length > 0) throw repositoryMissing(repository.root, lost)
     const backups = await listBackups(repository, live)
     const records = await listRecords(repository, live)
     return { backups: backups.reverse(), records: records.reverse(), disk: await repository.size(), notes: [] }
