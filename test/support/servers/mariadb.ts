@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { freePort } from './ports.ts'
@@ -86,6 +86,8 @@ export function serverArgs(sandbox: Sandbox, port: number, socket: string): stri
 function temporaryFolder(sandbox: Sandbox): string {
   const folder = join(sandbox.folder, 'tmp')
   mkdirSync(folder, { recursive: true })
+  // The nodes of the cluster run as nobody.
+  chmodSync(folder, 0o1777)
   return folder
 }
 
