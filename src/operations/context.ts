@@ -5,6 +5,7 @@ import type { Ledger } from '../ledger/ledger.ts'
 import type { OnProgress } from '../migrate/write-table.ts'
 import type { BackupScope, Version } from '../model/version.ts'
 import { Repository } from '../store/repository.ts'
+import { headOf } from '../strategies/lifetimes.ts'
 import type { LiveState, Session } from '../strategies/session.ts'
 import { readLiveState } from '../strategies/session.ts'
 import { repositoryMissing, versionsOfLostRepository } from './lost-repository.ts'
@@ -174,13 +175,14 @@ export class Context {
   }
 
   /**
-   * The number of the version that a user names by number or tag.
+   * The number of the version that a user names by number or tag, or as `HEAD`.
    * @throws RowbackError `version.unknown`
    */
   async versionNumber(reference: string): Promise<number> {
     if (/^\d+$/.test(reference)) return (await this.ledger.version(Number(reference))).number
     const tagged = await this.tagged(reference)
     if (tagged) return tagged.number
+    if (reference === 'HEAD') return headOf(await this.ledger.versions())
     throw new RowbackError({
       code: 'version.unknown',
       message: `There is no version "${reference}".`,

@@ -42,7 +42,7 @@ export const status = operation({
   summary:
     'where the database stands: head, tables, interrupted runs, missing backups, and whether the ledger is whole',
   details:
-    'With --drift the rows of each table are compared with what the last version that wrote it left, so all of them are read, as a backup reads them. Of a table under the incremental strategy that is made of its backup and change sets, which are read too. To bring the rows of other tables back to what the head left: rowback rollback HEAD --yes, where HEAD is its number. To record what others changed under the incremental strategy as a version: rowback adopt.',
+    'With --drift the rows of each table are compared with what the last version that wrote it left, so all of them are read, as a backup reads them. Of a table under the incremental strategy that is made of its backup and change sets, which are read too. To bring the rows of other tables back to what the head left: rowback rollback HEAD --yes. To record what others changed under the incremental strategy as a version: rowback adopt.',
   example: 'rowback status --drift',
   positional: [],
   input: z.object({ drift: flag('say which rows others changed since the head; reads all rows') }),

@@ -255,7 +255,7 @@ export function damaged(
   file: string,
   what: string,
   cause?: unknown,
-  hint = 'choose a version whose backup does not need it'
+  hint = 'choose a version whose backup does not need it. To go on meanwhile, begin another repository: rowback backup create --repository DIR'
 ): DamagedFile {
   return new DamagedFile(file, {
     code: 'backup.damaged',

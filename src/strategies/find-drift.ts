@@ -51,7 +51,8 @@ export class DriftFinder {
       const { table, tracked } = step
       if (isFromTracked(step) && !(await this.isWritten(table.name, to))) continue
       if (tracked || isFromTracked(step)) {
-        drift.notes.push(notUnderIncremental(table.name))
+        const rows = await this.#inTrackedNow(table, drift.notes)
+        if (rows) drift.tables.push(rows)
         continue
       }
       const stored = step.kind === 'restore' ? step.stored : null
@@ -59,6 +60,18 @@ export class DriftFinder {
       if (rows) drift.tables.push(rows)
     }
     return drift
+  }
+
+  /** Rows of a table that is tracked now and is to be as a backup or an older history has it. */
+  async #inTrackedNow(table: Table, notes: string[]): Promise<DriftedRows | null> {
+    const tracked = this.#live.tracked.get(table.name)
+    if (!tracked) {
+      notes.push(notUnderIncremental(table.name))
+      return null
+    }
+    const ofTracked = new TrackedDrift(this.#engine, this.#repository, this.#live)
+    const rows = await inTracked(table, await ofTracked.of(table, tracked), notes)
+    return rows && rows.inserted + rows.updated + rows.deleted > 0 ? rows : null
   }
 
   async #lostIn(

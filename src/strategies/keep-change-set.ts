@@ -13,7 +13,7 @@ import type { LiveState } from './session.ts'
 /** Rows of one object, uncompressed. */
 const TARGET_BYTES = 1 << 20
 /** So many objects are stored at the same time. */
-const IN_FLIGHT = 4
+const IN_FLIGHT = 2
 
 /** A version in the making, as far as its change set goes. */
 export interface Making {

@@ -3,11 +3,12 @@ import { ExitCode, RowbackError } from '../errors.ts'
 import type { RowChange } from '../model/change.ts'
 import type { Collations } from '../model/key.ts'
 import type { Table } from '../model/table.ts'
-import { sameList } from '../model/table.ts'
+import { sameList, writableColumns } from '../model/table.ts'
 import type { TableReport, TrackedTable, Version } from '../model/version.ts'
 import type { Manifest, TableManifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
 import { comparePlaces } from './changes.ts'
+import { exactChanges } from './exact-changes.ts'
 import { shapeFromHistory } from './history-shape.ts'
 import { committed, headOf, trackedAt } from './lifetimes.ts'
 import { readLeft } from './read-left.ts'
@@ -41,7 +42,7 @@ export interface VersionChange {
 }
 
 /**
- * Tells what one version changed: from the history of tracked tables, else from the backup before it and the record of
+ * Tells what one version changed: from the change set and the history of tracked tables, else from the backup before it and the record of
  * what it left, or the backup after it where there is no record.
  */
 export class VersionChanges {
@@ -144,6 +145,7 @@ export class VersionChanges {
     const between = (from: number, to: number) => this.#engine.changesBetween(table ?? shape, tracking, from, to)
     // A history that is not kept on does not tell how the rows are now.
     const left: Place = { kind: 'tracked', tracked, table: shape, tracking, ddl: tracked.ddl, note: null }
+    const columns = writableColumns(table ?? shape).map((column) => column.name)
     const sinceThen = () =>
       table ? between(number, headOf(this.#live.versions)) : this.#compared(name, left, this.#livePlace(name))
     return {
@@ -154,7 +156,7 @@ export class VersionChanges {
       fate: this.#fateOf(name),
       tracked,
       ddl: tracked.ddl,
-      changes: () => between(number - 1, number),
+      changes: await exactChanges(this.#repository, this.#version, tracked, columns, () => between(number - 1, number)),
       since: sinceThen
     }
   }

@@ -67,7 +67,7 @@ describe('damage', () => {
     await expect(store.get(hash)).rejects.toMatchObject({
       ...damaged,
       message: `The backup file ${store.path(hash)} is missing.`,
-      hint: 'Put a good copy of this file back in its place, or choose a version whose backup does not need it.'
+      hint: 'Put a good copy of this file back in its place, or choose a version whose backup does not need it. To go on meanwhile, begin another repository: rowback backup create --repository DIR.'
     })
   })
 

@@ -76,9 +76,21 @@ onBothEngines('rows that others changed', (current) => {
     )
     await shop.sql("UPDATE names SET city = 'Paris'")
     expect((await refused(shop, 1)).hint).toMatch(/rowback status --drift$/)
-    await shop.place.json(['rollback', '1', '--yes'])
+    await shop.place.json(['rollback', 'HEAD', '--yes'])
     expect(await names(shop)).toEqual(loaded)
     expect(await drift(shop)).toEqual({ tables: [], notes: [] })
+  })
+
+  test('in a table that is tracked now, on the way to before it was', async () => {
+    const shop = await begin(NAMES)
+    await load(shop, 'names', 'id,name,city', '1,Ann,Rome', '2,Bob,Oslo')
+    const loaded = await names(shop)
+    await shop.place.json(['enable', 'incremental', '-m', 'x'])
+    await load(shop, 'names', 'id,name,city', '2,Bob,Bonn')
+    await shop.sql("UPDATE names SET city = 'Paris' WHERE id = 1", "INSERT INTO names (id, name) VALUES (9, 'Ned')")
+    expect((await refused(shop, 1)).drift).toMatchObject([{ table: 'names', inserted: 1, updated: 1, deleted: 0 }])
+    await shop.place.json(['rollback', '1', '--yes'])
+    expect((await names(shop)).map((row) => row.slice(0, 3))).toEqual(loaded)
   })
 
   test('in a table without a key, and in one that a cascade reaches', async () => {
