@@ -3,6 +3,7 @@ import { WHOLE_TABLE } from '../engines/engine.ts'
 import type { Table } from '../model/table.ts'
 import { sameList, writableColumns } from '../model/table.ts'
 import type { TableReport, TrackedTable, Version } from '../model/version.ts'
+import { widened } from '../model/widened.ts'
 import type { ChangeSet, Piece, TableChangeSet } from '../store/change-set.ts'
 import { columnsToJson } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
@@ -12,8 +13,10 @@ import type { LiveState } from './session.ts'
 
 /** Rows of one object, uncompressed. */
 const TARGET_BYTES = 1 << 20
+/** Where rows are gathered at first; it grows. */
+const ROOM = 1 << 16
 /** So many objects are stored at the same time. */
-const IN_FLIGHT = 2
+const IN_FLIGHT = 4
 
 /** A version in the making, as far as its change set goes. */
 export interface Making {
@@ -164,21 +167,22 @@ class PieceWriter {
   readonly #repository: Repository
   readonly #signal: AbortSignal | undefined
   readonly #pieces: Promise<Piece>[] = []
-  #lines: Buffer[] = []
-  #bytes = 0
+  #lines: Buffer<ArrayBuffer>
+  #length = 0
   #rows = 0
 
   constructor(repository: Repository, signal: AbortSignal | undefined) {
     this.#repository = repository
     this.#signal = signal
+    this.#lines = repository.roomForRows(ROOM)
   }
 
   async write(batches: AsyncIterable<Lines>): Promise<Piece[]> {
     for await (const { bytes, ends } of batches) {
-      this.#lines.push(bytes)
-      this.#bytes += bytes.length
+      this.#lines = widened(this.#lines, this.#length, this.#length + bytes.length)
+      this.#length += bytes.copy(this.#lines, this.#length)
       this.#rows += ends.length
-      if (this.#bytes >= TARGET_BYTES) await this.#cut()
+      if (this.#length >= TARGET_BYTES) await this.#cut()
     }
     if (this.#rows > 0) await this.#cut()
     return Promise.all(this.#pieces)
@@ -186,9 +190,9 @@ class PieceWriter {
 
   async #cut(): Promise<void> {
     this.#signal?.throwIfAborted()
-    const stored = this.#store(Buffer.concat(this.#lines), this.#rows)
-    this.#lines = []
-    this.#bytes = 0
+    const stored = this.#store(this.#lines.subarray(0, this.#length), this.#rows)
+    this.#lines = this.#repository.roomForRows(this.#length)
+    this.#length = 0
     this.#rows = 0
     // Whoever awaits it hears of a failure; until then it must not end the process.
     stored.catch(() => {})

@@ -162,6 +162,17 @@ for (const [name, make] of Object.entries(HOSTS)) {
         expect((await rehearse()).rehearsal?.changedSince).toEqual([{ table: 'people', differing: 1 }])
       })
 
+      test('of many rows are what the rows were, first loads and updates', async () => {
+        const rows = (city: string) =>
+          Array.from({ length: 60_000 }, (_, i) => `${i},name ${i} ${'x'.repeat(i % 50)},${city}\n`)
+        await load('crowd', `id,name,city\n${rows('Rome').join('')}`, 'upsert', true)
+        await load('crowd', `id,name,city\n${rows('Oslo').slice(0, 30_000).join('')}`, 'upsert')
+        const { rehearsal, problems } = await shop.db.run(backupVerify, { rehearse: true, level: 'rows' })
+        expect(problems).toEqual([])
+        expect(rehearsal?.changedSince).toEqual([])
+        expect(rehearsal?.tables).toContainEqual({ table: 'crowd', rows: 60_000, differing: 0 })
+      })
+
       test('outlast a prune, with the backup that they go on from', async () => {
         await shop.db.run(backupPrune, { keepLast: 1, yes: true, grace: 0 })
         await shop.db.run(backupPrune, { keepLast: 1, yes: true, grace: 0 })
