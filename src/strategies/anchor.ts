@@ -6,10 +6,10 @@ import { imageColumns, sameList } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
 import { decodeRow } from '../model/value.ts'
 import type { BackupScope, Version } from '../model/version.ts'
-import { widened } from '../model/widened.ts'
 import type { ChunkReference, TableManifest } from '../store/manifest.ts'
 import { boundFromJson, boundToJson, columnsToJson } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
+import { GatheredLines } from './gathered-lines.ts'
 import { readRanges } from './range-reader.ts'
 import { latestTables } from './read-left.ts'
 
@@ -18,8 +18,6 @@ const TARGET_BYTES = 1 << 20
 /** Neighbours smaller than this are joined, so that deletions do not leave a litter of tiny chunks. */
 const SMALL_BYTES = TARGET_BYTES / 8
 const IN_FLIGHT = 4
-/** Bytes set aside for the rows of the first chunk; there may be more. */
-const ROOM = 1 << 16
 
 /**
  * Backs up tables in full, and the definitions of views and the like, inside the transaction that will change them. Chunk
@@ -152,9 +150,7 @@ class ChunkWriter {
   readonly #signal: AbortSignal | undefined
   readonly #chunks: Promise<ChunkReference>[] = []
   #from: Row | null = null
-  #lines: Buffer<ArrayBuffer>
-  #length = 0
-  #rows = 0
+  readonly #gathered: GatheredLines
   #limit = TARGET_BYTES
   /** The largest of the newest backup's chunks for the rows at hand. */
   #parent: ChunkReference | null = null
@@ -163,12 +159,12 @@ class ChunkWriter {
   constructor(repository: Repository, signal: AbortSignal | undefined) {
     this.#repository = repository
     this.#signal = signal
-    this.#lines = repository.roomForRows(ROOM)
+    this.#gathered = new GatheredLines(repository)
   }
 
   /** @param more bytes of lines that are about to be added */
   isFullWith(more: number): boolean {
-    return this.#length + more >= this.#limit
+    return this.#gathered.length + more >= this.#limit
   }
 
   /**
@@ -176,9 +172,9 @@ class ChunkWriter {
    * @param parent the chunk that backup has for the range
    */
   async beginRange(from: Row | null, parent: ChunkReference | null, isLast: boolean): Promise<void> {
-    if (from !== null && this.#length >= SMALL_BYTES) await this.cut(from)
+    if (from !== null && this.#gathered.length >= SMALL_BYTES) await this.cut(from)
     // A range that was not cut off goes on into this one: both had a parent, and the larger one helps more.
-    const goesOn = this.#rows > 0
+    const goesOn = this.#gathered.rows > 0
     if (!goesOn || (parent?.bytes ?? 0) > (this.#parent?.bytes ?? 0)) this.#parent = parent
     this.#isLastRange = isLast
     this.#limit = isLast ? TARGET_BYTES : 2 * TARGET_BYTES
@@ -186,9 +182,7 @@ class ChunkWriter {
 
   /** @param lines whole lines */
   add(lines: Buffer, rows: number): void {
-    this.#lines = widened(this.#lines, this.#length, this.#length + lines.length)
-    this.#length += lines.copy(this.#lines, this.#length)
-    this.#rows += rows
+    this.#gathered.add(lines, rows)
   }
 
   /** Ends the chunk before a key; waits while too many are still being stored. */
@@ -202,11 +196,8 @@ class ChunkWriter {
   }
 
   #store(): void {
-    const lines = this.#lines.subarray(0, this.#length)
-    const stored = this.#put(lines, this.#rows, this.#from, this.#parent?.object ?? null)
-    this.#lines = this.#repository.roomForRows(this.#length)
-    this.#length = 0
-    this.#rows = 0
+    const { lines, rows } = this.#gathered.take()
+    const stored = this.#put(lines, rows, this.#from, this.#parent?.object ?? null)
     // Whoever awaits it hears of a failure; until then it must not end the process.
     stored.catch(() => {})
     this.#chunks.push(stored)
@@ -220,7 +211,7 @@ class ChunkWriter {
   }
 
   async end(): Promise<ChunkReference[]> {
-    if (this.#rows > 0 || this.#chunks.length === 0) this.#store()
+    if (this.#gathered.rows > 0 || this.#chunks.length === 0) this.#store()
     return Promise.all(this.#chunks)
   }
 }

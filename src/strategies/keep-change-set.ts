@@ -3,18 +3,16 @@ import { WHOLE_TABLE } from '../engines/engine.ts'
 import type { Table } from '../model/table.ts'
 import { sameList, writableColumns } from '../model/table.ts'
 import type { TableReport, TrackedTable, Version } from '../model/version.ts'
-import { widened } from '../model/widened.ts'
 import type { ChangeSet, Piece, TableChangeSet } from '../store/change-set.ts'
 import { columnsToJson } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
+import { GatheredLines } from './gathered-lines.ts'
 import { shapeFromHistory } from './history-shape.ts'
-import { createdBetween } from './lifetimes.ts'
+import { committed, createdBetween } from './lifetimes.ts'
 import type { LiveState } from './session.ts'
 
 /** Rows of one object, uncompressed. */
 const TARGET_BYTES = 1 << 20
-/** Where rows are gathered at first; it grows. */
-const ROOM = 1 << 16
 /** So many objects are stored at the same time. */
 const IN_FLIGHT = 4
 
@@ -167,33 +165,27 @@ class PieceWriter {
   readonly #repository: Repository
   readonly #signal: AbortSignal | undefined
   readonly #pieces: Promise<Piece>[] = []
-  #lines: Buffer<ArrayBuffer>
-  #length = 0
-  #rows = 0
+  readonly #gathered: GatheredLines
 
   constructor(repository: Repository, signal: AbortSignal | undefined) {
     this.#repository = repository
     this.#signal = signal
-    this.#lines = repository.roomForRows(ROOM)
+    this.#gathered = new GatheredLines(repository)
   }
 
   async write(batches: AsyncIterable<Lines>): Promise<Piece[]> {
     for await (const { bytes, ends } of batches) {
-      this.#lines = widened(this.#lines, this.#length, this.#length + bytes.length)
-      this.#length += bytes.copy(this.#lines, this.#length)
-      this.#rows += ends.length
-      if (this.#length >= TARGET_BYTES) await this.#cut()
+      this.#gathered.add(bytes, ends.length)
+      if (this.#gathered.length >= TARGET_BYTES) await this.#cut()
     }
-    if (this.#rows > 0) await this.#cut()
+    if (this.#gathered.rows > 0) await this.#cut()
     return Promise.all(this.#pieces)
   }
 
   async #cut(): Promise<void> {
     this.#signal?.throwIfAborted()
-    const stored = this.#store(this.#lines.subarray(0, this.#length), this.#rows)
-    this.#lines = this.#repository.roomForRows(this.#length)
-    this.#length = 0
-    this.#rows = 0
+    const { lines, rows } = this.#gathered.take()
+    const stored = this.#store(lines, rows)
     // Whoever awaits it hears of a failure; until then it must not end the process.
     stored.catch(() => {})
     this.#pieces.push(stored)
@@ -208,7 +200,7 @@ class PieceWriter {
 }
 
 /** Change sets of versions that left something, the oldest first. */
-export function committedOnly(changeSets: readonly ChangeSet[], versions: readonly Version[]): ChangeSet[] {
-  const committed = new Set(versions.filter(({ status }) => status === 'committed').map(({ number }) => number))
-  return changeSets.filter(({ version }) => committed.has(version))
+export async function committedChangeSets(repository: Repository, versions: readonly Version[]): Promise<ChangeSet[]> {
+  const left = new Set(committed(versions).map(({ number }) => number))
+  return (await repository.changeSets.all()).filter(({ version }) => left.has(version))
 }

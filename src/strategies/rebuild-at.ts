@@ -2,7 +2,7 @@ import { ExitCode, RowbackError } from '../errors.ts'
 import type { TrackedTable } from '../model/version.ts'
 import type { ChangeSet } from '../store/change-set.ts'
 import type { Repository } from '../store/repository.ts'
-import { committedOnly } from './keep-change-set.ts'
+import { committedChangeSets } from './keep-change-set.ts'
 import { committed } from './lifetimes.ts'
 import type { RebuiltTable } from './rebuilt-table.ts'
 import { rebuildTable } from './rebuilt-table.ts'
@@ -51,7 +51,7 @@ export async function changeSetsOf(
   live: LiveState,
   { table, since }: TrackedTable
 ): Promise<ChangeSet[]> {
-  const all = committedOnly(await repository.changeSets.all(), live.versions)
+  const all = await committedChangeSets(repository, live.versions)
   return all.filter(({ tables }) => tables.some((entry) => entry.name === table && entry.since === since))
 }
 

@@ -2,7 +2,7 @@ import type { SchemaObjects } from '../model/schema-object.ts'
 import type { ChangeSet } from '../store/change-set.ts'
 import type { Repository } from '../store/repository.ts'
 import type { ReadableState, StateTable } from './backup-reader.ts'
-import { committedOnly } from './keep-change-set.ts'
+import { committedChangeSets } from './keep-change-set.ts'
 import { trackedAt } from './lifetimes.ts'
 import { rebuildTable } from './rebuilt-table.ts'
 import type { LiveState } from './session.ts'
@@ -62,7 +62,7 @@ export class RebuiltState implements ReadableState {
   }
 
   async #readChangeSets(): Promise<ChangeSet[]> {
-    const committed = committedOnly(await this.#repository.changeSets.all(), this.#live.versions)
+    const committed = await committedChangeSets(this.#repository, this.#live.versions)
     return committed.filter(({ version }) => version <= this.#at)
   }
 }

@@ -11,7 +11,7 @@ import type { ChangeSet } from '../store/change-set.ts'
 import type { Repository } from '../store/repository.ts'
 import { ChangeSpool } from './change-spool.ts'
 import { DoNotFit, nameOf } from './increments.ts'
-import { committedOnly } from './keep-change-set.ts'
+import { committedChangeSets } from './keep-change-set.ts'
 import { committed } from './lifetimes.ts'
 import type { RebuiltTable } from './rebuilt-table.ts'
 import { rebuildTable } from './rebuilt-table.ts'
@@ -47,7 +47,7 @@ export class TrackedDrift {
   /** @returns a sentence where it is not known, which says why */
   async of(table: Table, tracked: TrackedTable): Promise<TheirChanges | string> {
     try {
-      this.#changeSets ??= committedOnly(await this.#repository.changeSets.all(), this.#live.versions)
+      this.#changeSets ??= await committedChangeSets(this.#repository, this.#live.versions)
       const lost = this.#lostSince(tracked, this.#changeSets)
       if (lost !== null) {
         return notKnown(table, `the repository does not have the change set of version ${lost}`)
