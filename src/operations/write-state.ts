@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { LostState } from '../strategies/lost-state.ts'
+import { readingMade } from '../strategies/made-state.ts'
 import { RebuiltState } from '../strategies/rebuilt-state.ts'
 import type { Restored, RestoreRequest } from '../strategies/restore-into.ts'
 import { restoreInto } from '../strategies/restore-into.ts'
@@ -54,7 +55,8 @@ async function writeLost(context: Context, input: WriteStateInput): Promise<Writ
   const reader = await LostState.open(repository, from)
   if (reader === null) return writeVersion(context, input, true)
   return writeInto(context, input, async (write, to) => {
-    const { tables, notes } = await write({ reader, from: reader.engine, state: `version ${from}` })
+    const writing = () => write({ reader, from: reader.engine, state: `version ${from}` })
+    const { tables, notes } = await readingMade(reader, writing)
     return { from, to, tables, notes: [why, ...reader.notes, ...notes] }
   })
 }
@@ -66,9 +68,13 @@ async function writeVersion(context: Context, input: WriteStateInput, fromReposi
     context.engine.readTransaction(async () => {
       const live = await context.liveState()
       const stateReader = await StateReader.open(context.engine, live, repository, from)
-      const rebuilt = fromRepository && repository ? new RebuiltState(repository, live, from, stateReader) : null
+      const rebuilt =
+        fromRepository && repository
+          ? new RebuiltState(repository, live, from, stateReader, { hasHistory: true })
+          : null
       const reader = rebuilt ?? stateReader
-      const restored = await write({ reader, from: context.engine.name, state: `version ${from}` })
+      const writing = () => write({ reader, from: context.engine.name, state: `version ${from}` })
+      const restored = await (rebuilt ? readingMade(rebuilt, writing) : writing())
       const unkept = reader.unkept(restored.tables.map(({ table }) => table))
       const notes = [
         ...(rebuilt?.notes ?? []),

@@ -22,6 +22,8 @@ const tableSchema = z.object({
   ddl: z.array(z.string()),
   /** The backup that holds the table as it was before it was tracked; null where the version that began to track it made it. */
   base: z.string().nullable(),
+  /** The version before it that had a hand in the table; null for the first. Left out where that was not recorded. */
+  previous: z.int().positive().nullable().optional(),
   /** How many rows there were afterwards; null where the version took the table away, or ended its tracking. */
   rows: z.int().min(0).nullable(),
   /** Rows as they were before; where `all` is said, not listed. */

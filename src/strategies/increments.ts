@@ -36,12 +36,16 @@ export function decoded(lines: readonly string[]): Row[] {
 
 /** All is there, and makes another table than the one that the last version left: others had changed rows before it. */
 export class DoNotFit extends RowbackError {
-  constructor(repository: Repository, { name }: TableChangeSet, rows: number) {
+  /** The name. */
+  readonly table: string
+
+  constructor(repository: Repository, { name }: TableChangeSet) {
     super({
-      code: 'backup.damaged',
-      message: `The backup and the change sets of ${name} in ${repository.root} do not fit together: they make ${rows} rows, not those that were recorded.`,
-      hint: 'If others changed rows before one of these versions, the history in the database has its state: rowback checkout; rowback adopt makes states whole from then on. Else check the repository with: rowback backup verify --level rows',
-      exit: ExitCode.backupDamaged
+      code: 'backup.drift',
+      message: `The backup and the change sets of ${name} in ${repository.root} do not make the rows that were recorded: others had changed some before a version was made, which no version has.`,
+      hint: 'The history in the database has such a state: rowback checkout. States are whole again from the next on with: rowback adopt',
+      exit: ExitCode.conflict
     })
+    this.table = name
   }
 }

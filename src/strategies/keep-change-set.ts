@@ -8,7 +8,7 @@ import { columnsToJson } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
 import { GatheredLines } from './gathered-lines.ts'
 import { shapeFromHistory } from './history-shape.ts'
-import { committed, createdBetween } from './lifetimes.ts'
+import { committed, createdBetween, touching } from './lifetimes.ts'
 import type { LiveState } from './session.ts'
 
 /** Rows of one object, uncompressed. */
@@ -78,7 +78,7 @@ async function changesOf(
   const writer = () => new PieceWriter(repository, signal)
   const removed = all ? [] : await writer().write(engine.readSuperseded(table, tracking, version.number))
   const added = await addedBy(making, table, tracking, all, writer())
-  const known = { ...describe(tracked, table, base), rows, removed, added, all }
+  const known = { ...describe(making, tracked, table, base), rows, removed, added, all }
   if (!making.misfits.has(tracked.table)) return known
   return { ...known, own: await writer().write(engine.readWritten(table, version.number, version.number)) }
 }
@@ -90,11 +90,11 @@ async function endOf(
   reports: readonly TableReport[]
 ): Promise<TableChangeSet | undefined> {
   const table = making.live.tables.find(({ name }) => name === tracked.table)
-  return table && { ...describe(tracked, table, baseOf(making, tracked, reports)), rows: null, ended: true }
+  return table && { ...describe(making, tracked, table, baseOf(making, tracked, reports)), rows: null, ended: true }
 }
 
 /** A table with no changes. */
-function describe(tracked: TrackedTable, table: Table, base: string | null): TableChangeSet {
+function describe({ live }: Making, tracked: TrackedTable, table: Table, base: string | null): TableChangeSet {
   return {
     name: table.name,
     since: tracked.since,
@@ -104,6 +104,7 @@ function describe(tracked: TrackedTable, table: Table, base: string | null): Tab
     collations: table.collations,
     ddl: table.ddl.length > 0 ? table.ddl : tracked.ddl,
     base,
+    previous: touching(live.versions, tracked).at(-1) ?? null,
     rows: null,
     removed: [],
     added: [],

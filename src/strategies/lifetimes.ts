@@ -10,6 +10,13 @@ export function headOf(versions: readonly Version[]): number {
   return committed(versions).at(-1)?.number ?? 0
 }
 
+/** The versions that had a hand in a tracked table, the oldest first. */
+export function touching(versions: readonly Version[], { history }: TrackedTable): number[] {
+  return committed(versions)
+    .filter(({ tables }) => tables.some((report) => report.history === history))
+    .map(({ number }) => number)
+}
+
 /** Whether a tracked table was there, under its history, in the state that version `at` left. */
 export function existedAt(tracked: TrackedTable, versions: readonly Version[], at: number): boolean {
   if (tracked.since > at || (endOf(tracked, versions) ?? Number.POSITIVE_INFINITY) <= at) return false

@@ -1,13 +1,15 @@
+import { ExitCode, RowbackError } from '../errors.ts'
 import type { SchemaObjects } from '../model/schema-object.ts'
 import type { ChangeSet } from '../store/change-set.ts'
 import type { Manifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
-import type { ReadableState, StateTable } from './backup-reader.ts'
+import type { StateTable } from './backup-reader.ts'
 import { BackupReader } from './backup-reader.ts'
+import type { MadeState } from './made-state.ts'
 import { rebuildTable } from './rebuilt-table.ts'
 
 /** The state of a version as the repository alone has it, when the database and its ledger are lost. */
-export class LostState implements ReadableState {
+export class LostState implements MadeState {
   /** What is not known without the ledger; sentences. */
   readonly notes: string[]
   /** The name of the engine that it is of. */
@@ -20,6 +22,9 @@ export class LostState implements ReadableState {
   /** The tables that were tracked at some time until then, and were not there. */
   readonly #gone: ReadonlySet<string>
   readonly #backup: BackupReader | null
+  /** Tables that change sets do not make as they were recorded. */
+  readonly #misfits = new Set<string>()
+  readonly #made = new Map<string, StateTable>()
 
   private constructor(
     repository: Repository,
@@ -83,8 +88,45 @@ export class LostState implements ReadableState {
   async table(name: string): Promise<StateTable | undefined> {
     const since = this.#since.get(name)
     if (since === undefined) return this.#backup?.table(name)
-    return (await rebuildTable(this.#repository, this.#changeSets, name, since)) ?? undefined
+    assertWhole(this.#repository, this.#changeSets, name, since)
+    const rebuilt = await rebuildTable(this.#repository, this.#changeSets, name, since)
+    if (rebuilt === null) return undefined
+    const made = this.#misfits.has(name) ? { ...rebuilt, rows: rebuilt.ofVersions } : rebuilt
+    this.#made.set(name, made)
+    return made
   }
+
+  made(): StateTable[] {
+    return [...this.#made.values()]
+  }
+
+  /** Whatever others changed in between, versions alone make a state too. */
+  readOtherwise(table: string): boolean {
+    if (this.#misfits.has(table)) return false
+    this.#misfits.add(table)
+    this.notes.push(
+      `${table} is as versions alone made it: others had changed rows before one of them, and that is in no change set.`
+    )
+    return true
+  }
+}
+
+/** Each change set says which version had a hand in the table before. @throws RowbackError `backup.missing` (exit code 7) */
+function assertWhole(repository: Repository, changeSets: readonly ChangeSet[], name: string, since: number): void {
+  const kept = changeSets.flatMap(({ version, tables }) =>
+    tables.flatMap((table) => (table.name === name && table.since === since ? [{ version, ...table }] : []))
+  )
+  const begin = kept.findLastIndex(({ all }) => all)
+  const isAlone = (previous: number | null | undefined, i: number) =>
+    previous !== undefined && previous !== (kept[i - 1]?.version ?? null)
+  const next = kept.find(({ previous }, i) => i > begin && isAlone(previous, i))
+  if (next === undefined) return
+  throw new RowbackError({
+    code: 'backup.missing',
+    message: `${name} cannot be made: ${repository.root} lacks the change set of version ${next.previous}, which that of version ${next.version} goes on from.`,
+    hint: 'If it stands elsewhere, put it back. To write an earlier state: rowback backup restore N --to URL',
+    exit: ExitCode.backupDamaged
+  })
 }
 
 /** Each change set says which version came before it: what no later one goes on from was of a version that failed. */

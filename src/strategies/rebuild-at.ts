@@ -3,7 +3,7 @@ import type { TrackedTable } from '../model/version.ts'
 import type { ChangeSet } from '../store/change-set.ts'
 import type { Repository } from '../store/repository.ts'
 import { committedChangeSets } from './keep-change-set.ts'
-import { committed } from './lifetimes.ts'
+import { touching } from './lifetimes.ts'
 import type { RebuiltTable } from './rebuilt-table.ts'
 import { rebuildTable } from './rebuilt-table.ts'
 import type { TableRoute } from './route.ts'
@@ -20,7 +20,22 @@ export async function rebuildAt(
   at: number
 ): Promise<RebuiltTable> {
   if (repository === null) throw notThere(tracked, at, 'there is no repository')
-  const changeSets = (await changeSetsOf(repository, live, tracked)).filter(({ version }) => version <= at)
+  return rebuildOf(repository, live, tracked, at, await changeSetsOf(repository, live, tracked))
+}
+
+/**
+ * The same, of change sets that were read already.
+ * @param all of those of the table, the oldest first
+ * @throws RowbackError `backup.missing` or `backup.damaged` (exit code 7)
+ */
+export async function rebuildOf(
+  repository: Repository,
+  live: LiveState,
+  tracked: TrackedTable,
+  at: number,
+  all: readonly ChangeSet[]
+): Promise<RebuiltTable> {
+  const changeSets = all.filter(({ version }) => version <= at)
   const lost = lostBetween(live, tracked, changeSets, at)
   if (lost !== undefined) throw notThere(tracked, at, `${repository.root} lacks the change set of version ${lost}`)
   const rebuilt = await rebuildTable(repository, changeSets, tracked.table, tracked.since)
@@ -49,10 +64,14 @@ export async function proveReplayed(
 export async function changeSetsOf(
   repository: Repository,
   live: LiveState,
-  { table, since }: TrackedTable
+  tracked: TrackedTable
 ): Promise<ChangeSet[]> {
-  const all = await committedChangeSets(repository, live.versions)
-  return all.filter(({ tables }) => tables.some((entry) => entry.name === table && entry.since === since))
+  return ofTable(await committedChangeSets(repository, live.versions), tracked)
+}
+
+/** Those of some change sets that have a table under one history. */
+export function ofTable(changeSets: readonly ChangeSet[], { table, since }: TrackedTable): ChangeSet[] {
+  return changeSets.filter(({ tables }) => tables.some((entry) => entry.name === table && entry.since === since))
 }
 
 /**
@@ -68,28 +87,23 @@ export async function allChangeSetsOf(
   if (repository === null) throw notThere(tracked, to, 'there is no repository')
   const changeSets = (await changeSetsOf(repository, live, tracked)).filter(({ version }) => version <= to)
   const kept = new Set(changeSets.map(({ version }) => version))
-  const lost = touching(live, tracked).find((version) => version <= to && !kept.has(version))
+  const lost = touching(live.versions, tracked).find((version) => version <= to && !kept.has(version))
   if (lost !== undefined) throw notThere(tracked, to, `${repository.root} lacks the change set of version ${lost}`)
   return changeSets
 }
 
-/** The versions that had a hand in a tracked table, the oldest first. */
-export function touching(live: LiveState, { history }: TrackedTable): number[] {
-  return committed(live.versions)
-    .filter(({ tables }) => tables.some((report) => report.history === history))
-    .map(({ number }) => number)
-}
-
-/** The first version without a change set, of those that a state is made of: from the last one on that lists all rows. */
-function lostBetween(
+/** The last version without a change set, of those that a state is made of: from the last one on that lists all rows. */
+export function lostBetween(
   live: LiveState,
   tracked: TrackedTable,
   changeSets: readonly ChangeSet[],
   at: number
 ): number | undefined {
   const kept = new Set(changeSets.map(({ version }) => version))
-  const begin = changeSets.findLast(({ tables }) => tables.some((entry) => entry.name === tracked.table && entry.all))
-  return touching(live, tracked).find(
+  const begin = changeSets.findLast(({ tables }) =>
+    tables.some(({ name, since, all }) => name === tracked.table && since === tracked.since && all)
+  )
+  return touching(live.versions, tracked).findLast(
     (version) => version <= at && version >= (begin?.version ?? 0) && !kept.has(version)
   )
 }

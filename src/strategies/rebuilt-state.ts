@@ -4,31 +4,58 @@ import type { Repository } from '../store/repository.ts'
 import type { ReadableState, StateTable } from './backup-reader.ts'
 import { committedChangeSets } from './keep-change-set.ts'
 import { trackedAt } from './lifetimes.ts'
-import { rebuildTable } from './rebuilt-table.ts'
+import type { MadeState } from './made-state.ts'
+import { ofTable, rebuildOf } from './rebuild-at.ts'
+import type { RebuiltTable } from './rebuilt-table.ts'
 import type { LiveState } from './session.ts'
 
 /** A state as the repository has it: tracked tables from a full backup and change sets, others as another reader finds them. */
-export class RebuiltState implements ReadableState {
+export class RebuiltState implements MadeState {
   readonly #repository: Repository
   readonly #live: LiveState
   readonly #at: number
   readonly #others: ReadableState
+  readonly #hasHistory: boolean
   #changeSets: Promise<ChangeSet[]> | null = null
-  /** The tables that were made of change sets. */
-  readonly rebuilt: string[] = []
-  /** How the tables that were asked for were made; sentences. */
-  readonly notes: string[] = []
+  /** Tables that change sets do not make. */
+  readonly #misfits = new Set<string>()
+  /** How the tables that were asked for are made, by name. */
+  readonly #ways = new Map<string, { rebuilt: RebuiltTable | null; note: string }>()
 
-  /** @param others finds the tables that have no change sets */
-  constructor(repository: Repository, live: LiveState, at: number, others: ReadableState) {
+  /**
+   * @param others finds the tables that have no change sets
+   * @param hasHistory whether it has the state of tables whose change sets do not make them
+   */
+  constructor(
+    repository: Repository,
+    live: LiveState,
+    at: number,
+    others: ReadableState,
+    { hasHistory }: { hasHistory: boolean }
+  ) {
     this.#repository = repository
     this.#live = live
     this.#at = at
     this.#others = others
+    this.#hasHistory = hasHistory
   }
 
   get takenAt(): string | null {
     return this.#others.takenAt
+  }
+
+  /** The names of the tables that were made of change sets. */
+  get rebuilt(): string[] {
+    return this.made().map(({ name }) => name)
+  }
+
+  made(): RebuiltTable[] {
+    return [...this.#ways.values()].flatMap(({ rebuilt }) => rebuilt ?? [])
+  }
+
+  /** How the tables that were asked for are made; sentences. */
+  get notes(): string[] {
+    return [...this.#ways.values()].map(({ note }) => note)
   }
 
   /** Tables made of change sets are as they were. */
@@ -45,24 +72,42 @@ export class RebuiltState implements ReadableState {
     return [...new Set([...this.#others.names(), ...tracked])]
   }
 
+  readOtherwise(table: string): boolean {
+    if (!this.#hasHistory || this.#misfits.has(table)) return false
+    this.#misfits.add(table)
+    return true
+  }
+
+  /** @throws RowbackError `backup.missing` (exit code 7) where it has change sets, and not all of them */
   async table(name: string): Promise<StateTable | undefined> {
     const tracked = trackedAt(this.#live.everTracked, this.#live.versions, this.#at).get(name)
     if (!tracked) return this.#others.table(name)
-    this.#changeSets ??= this.#readChangeSets()
-    const rebuilt = await rebuildTable(this.#repository, await this.#changeSets, name, tracked.since)
-    if (rebuilt === null) {
-      this.notes.push(`The repository has no change sets of ${name}, and cannot make it without the database.`)
-      return this.#others.table(name)
+    if (this.#misfits.has(name)) {
+      return this.#elsewhere(
+        name,
+        `${name} is read from its history: others had changed rows before one of the versions up to ${this.#at}, so that backup and change sets do not make what it left.`
+      )
     }
-    if (!this.rebuilt.includes(name)) this.rebuilt.push(name)
-    const sets = `${rebuilt.increments} change set${rebuilt.increments === 1 ? '' : 's'}`
-    const from = rebuilt.base === null ? '' : `the backup ${rebuilt.base.slice(0, 15)} and `
-    this.notes.push(`${name} is made of ${from}${sets}.`)
+    this.#changeSets ??= committedChangeSets(this.#repository, this.#live.versions)
+    const changeSets = ofTable(await this.#changeSets, tracked)
+    if (changeSets.length === 0) {
+      return this.#elsewhere(
+        name,
+        `The repository has no change sets of ${name}, and cannot make it without the database.`
+      )
+    }
+    const rebuilt = await rebuildOf(this.#repository, this.#live, tracked, this.#at, changeSets)
+    this.#ways.set(name, { rebuilt, note: wayOf(rebuilt) })
     return rebuilt
   }
 
-  async #readChangeSets(): Promise<ChangeSet[]> {
-    const committed = await committedChangeSets(this.#repository, this.#live.versions)
-    return committed.filter(({ version }) => version <= this.#at)
+  #elsewhere(name: string, note: string): Promise<StateTable | undefined> {
+    this.#ways.set(name, { rebuilt: null, note })
+    return this.#others.table(name)
   }
+}
+
+function wayOf({ name, base, increments }: RebuiltTable): string {
+  const sets = `${increments} change set${increments === 1 ? '' : 's'}`
+  return `${name} is made of ${base === null ? '' : `the backup ${base.slice(0, 15)} and `}${sets}.`
 }

@@ -26,7 +26,7 @@ export interface RebuiltTable extends StateTable {
  * @param changeSets of committed versions, the oldest first, up to the one whose state is wanted
  * @param since the version that began to track the table
  * @returns null where they do not have it
- * @throws RowbackError `backup.damaged` or `backup.missing`, from the rows too, when what is there does not fit together
+ * @throws RowbackError `backup.damaged` or `backup.missing`; from the rows, `backup.drift` when what is there does not fit together
  */
 export async function rebuildTable(
   repository: Repository,
@@ -94,7 +94,7 @@ async function* rowsOf(repository: Repository, { base, changes }: Increments): A
       yield decoded(kept)
     }
   }
-  if (!net.isEven || rows !== last.rows) throw new DoNotFit(repository, last, rows)
+  if (!net.isEven || rows !== last.rows) throw new DoNotFit(repository, last)
 }
 
 /** How often each row comes and goes over all change sets; in memory is a hash of each. */

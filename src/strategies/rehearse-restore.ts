@@ -1,5 +1,6 @@
 import type { Engine } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
+import type { Comparison } from '../model/rows-digest.ts'
 import { compareRows, digestOf } from '../model/rows-digest.ts'
 import type { BackupScope } from '../model/version.ts'
 import type { Manifest } from '../store/manifest.ts'
@@ -7,6 +8,7 @@ import type { Repository } from '../store/repository.ts'
 import type { ReadableState } from './backup-reader.ts'
 import { BackupReader } from './backup-reader.ts'
 import { headOf } from './lifetimes.ts'
+import { readingMade } from './made-state.ts'
 import { RebuiltState } from './rebuilt-state.ts'
 import { scopeOf } from './recovery.ts'
 import { restoreInto } from './restore-into.ts'
@@ -47,22 +49,13 @@ export async function rehearseRestore(
     : version === null
       ? NOTHING
       : await StateReader.open(engine, live, repository, at)
-  const reader = new RebuiltState(repository, live, at, others)
+  const reader = new RebuiltState(repository, live, at, others, { hasHistory: others instanceof StateReader })
   const differing = new Map<string, number>()
   const scratch = await engine.openScratch()
   try {
-    const restored = await restoreInto(
-      {
-        reader,
-        from: engine.name,
-        state: `version ${at}`,
-        tables: null,
-        events: false,
-        signal,
-        onMismatch: (table, comparison) => differing.set(table, comparison.differing)
-      },
-      scratch
-    )
+    const request = { reader, from: engine.name, state: `version ${at}`, tables: null, events: false, signal }
+    const onMismatch = (table: string, comparison: Comparison) => differing.set(table, comparison.differing)
+    const restored = await readingMade(reader, () => restoreInto({ ...request, onMismatch }, scratch))
     const tables = restored.tables.map((table) => ({ ...table, differing: differing.get(table.table) ?? 0 }))
     const changedSince: Rehearsal['changedSince'] = []
     if (at === head) {

@@ -10,10 +10,10 @@ import type { TableChangeSet } from '../store/change-set.ts'
 import type { Repository } from '../store/repository.ts'
 import { shapeFromHistory } from './history-shape.ts'
 import { DoNotFit } from './increments.ts'
-import { existedAt } from './lifetimes.ts'
+import { existedAt, touching } from './lifetimes.ts'
 import type { PastShape } from './past-shape.ts'
 import { pastShape } from './past-shape.ts'
-import { changeSetsOf, rebuildAt, touching } from './rebuild-at.ts'
+import { changeSetsOf, rebuildAt } from './rebuild-at.ts'
 import type { LiveState } from './session.ts'
 
 /** What of a table's history is only needed for states before a version. */
@@ -72,7 +72,7 @@ export async function proveKept(
 ): Promise<void> {
   const proof = new Proof(engine, repository, live, tracked)
   const changeSets = await changeSetsOf(repository, live, tracked)
-  const touched = touching(live, tracked).filter((version) => version <= before)
+  const touched = touching(live.versions, tracked).filter((version) => version <= before)
   const begin = touched.findLastIndex((version) => version <= tracked.keptFrom)
   const points = touched.slice(Math.max(begin, 0)).map((version) => Math.max(version, tracked.keptFrom))
   for (const [i, at] of points.entries()) {

@@ -10,14 +10,14 @@ import { DoNotFit, decoded, linesIn, nameOf, storedLines } from './increments.ts
 /**
  * The rows as versions made them, whatever others changed in between: of each key what the last version wrote that touched it,
  * else what the base has. In memory is a hash of each row that versions touched.
- * @throws RowbackError `backup.damaged`, from the rows, where keys do not tell
+ * @throws RowbackError `backup.drift`, from the rows, where keys do not tell
  */
 export async function* rowsOfVersions(repository: Repository, { base, changes }: Increments): AsyncIterable<Row[]> {
   const last = changes.at(-1) as TableChangeSet
   const rowKey = new RowKey(last.columns, last.key ?? [], last.collations)
   const keyOf = (line: string): string => {
     const key = rowKey.of(decodeRow(line))
-    if (key === null) throw new DoNotFit(repository, last, 0)
+    if (key === null) throw new DoNotFit(repository, last)
     return key
   }
   /** By key, what stands for the row; null where it went. */
@@ -46,7 +46,7 @@ export async function* rowsOfVersions(repository: Repository, { base, changes }:
     }
   }
   // Others had put such a row there; or they had spelled a key in another way, which only the database would know.
-  if (fromBase.size > 0 && hasText(last)) throw new DoNotFit(repository, last, 0)
+  if (fromBase.size > 0 && hasText(last)) throw new DoNotFit(repository, last)
   for (const { added } of changes) {
     for await (const lines of linesIn(repository, added)) {
       const kept: string[] = []

@@ -12,7 +12,8 @@ import type { Repository } from '../store/repository.ts'
 import { ChangeSpool } from './change-spool.ts'
 import { DoNotFit, nameOf } from './increments.ts'
 import { committedChangeSets } from './keep-change-set.ts'
-import { committed } from './lifetimes.ts'
+import { headOf } from './lifetimes.ts'
+import { lostBetween, ofTable } from './rebuild-at.ts'
 import type { RebuiltTable } from './rebuilt-table.ts'
 import { rebuildTable } from './rebuilt-table.ts'
 import type { LiveState } from './session.ts'
@@ -48,8 +49,9 @@ export class TrackedDrift {
   async of(table: Table, tracked: TrackedTable): Promise<TheirChanges | string> {
     try {
       this.#changeSets ??= await committedChangeSets(this.#repository, this.#live.versions)
-      const lost = this.#lostSince(tracked, this.#changeSets)
-      if (lost !== null) {
+      const kept = ofTable(this.#changeSets, tracked)
+      const lost = lostBetween(this.#live, tracked, kept, headOf(this.#live.versions))
+      if (lost !== undefined) {
         return notKnown(table, `the repository does not have the change set of version ${lost}`)
       }
       const rebuilt = await rebuildTable(this.#repository, this.#changeSets, table.name, tracked.since)
@@ -99,24 +101,6 @@ export class TrackedDrift {
       }
     }
     return renewed
-  }
-
-  /** The first version whose change set is needed and not there. */
-  #lostSince({ table, since, history }: TrackedTable, changeSets: readonly ChangeSet[]): number | null {
-    const known = new Map(
-      changeSets.flatMap(({ version, tables }) =>
-        tables.flatMap((entry) =>
-          entry.name === table && entry.since === since ? [[version, entry.all] as const] : []
-        )
-      )
-    )
-    const writers = committed(this.#live.versions).filter(({ tables }) => tables.some((one) => one.history === history))
-    for (const { number } of writers.reverse()) {
-      const all = known.get(number)
-      if (all === undefined) return number
-      if (all) return null
-    }
-    return null
   }
 }
 

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { readdir, rename, rm } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import type { AdoptOutput } from '../../src/operations/adopt.ts'
 import type { BlameOutput } from '../../src/operations/blame.ts'
@@ -9,6 +9,8 @@ import { onBothEngines } from '../support/both-engines.ts'
 interface Refused {
   error: { code: string; message: string; hint: string }
 }
+
+const asText = (cell: unknown) => (cell === null ? null : String(cell))
 
 /** Keys that are the place of a row on SQLite, and keys that are not. */
 const KEYS = { numbers: 'id INTEGER PRIMARY KEY', text: 'id VARCHAR(20) NOT NULL PRIMARY KEY' }
@@ -31,14 +33,12 @@ for (const [keys, id] of Object.entries(KEYS)) {
       const file = `at-${version}.db`
       await rm(place.at(file), { force: true })
       await place.json(['backup', 'restore', String(version), '--to', file])
-      return place
-        .rows('SELECT id, name, city FROM names ORDER BY id', file)
-        .map((row) => row.map((cell) => (cell === null ? null : String(cell))))
+      return place.rows('SELECT id, name, city FROM names ORDER BY id', file).map((row) => row.map(asText))
     }
     const queried = async ({ place }: AnyShop, version: number) => {
       const sql = 'SELECT id, name, city FROM names ORDER BY id'
       const { rows } = await place.json<{ rows: unknown[] }>(['query', '--at', String(version), sql])
-      return rows.map((row) => Object.values(row as object).map((cell) => (cell === null ? null : String(cell))))
+      return rows.map((row) => Object.values(row as object).map(asText))
     }
 
     /** Row 1 was there before, version 1 wrote 2 to 4, and version 2 wrote 3 again. */
@@ -166,6 +166,71 @@ for (const [keys, id] of Object.entries(KEYS)) {
         ['7', 'Gus', 'Bern'],
         ['8', 'Hal', 'Linz']
       ])
+    })
+
+    test('are no harm to versions from before they were adopted: history has these, and without it the versions themselves', async () => {
+      const shop = await begin()
+      const before = await names(shop)
+      await change(shop)
+      await load(shop, '1,Ann,Nice', '2,Bob,Kyiv')
+      const checkedOut = async (version: number) => {
+        const file = `out-${version}.db`
+        await rm(shop.place.at(file), { force: true })
+        await shop.place.json(['checkout', String(version), '--to', file])
+        return shop.place.rows('SELECT * FROM names ORDER BY id', file).map((row) => row.map(asText))
+      }
+      const isAsBefore = async () => {
+        expect(await at(shop, 2)).toEqual(before)
+        const rows = await queried(shop, 3)
+        expect(await at(shop, 3)).toEqual(rows)
+        expect(await checkedOut(3)).toEqual(rows)
+      }
+      await isAsBefore()
+      const restored = await shop.place.json<{ notes: string[] }>(['backup', 'restore', '3', '--to', 'three.db'])
+      expect(restored.notes).toContainEqual(
+        expect.stringMatching(/^names is read from its history: others had changed rows/)
+      )
+      await adopt(shop)
+      await isAsBefore()
+      const made = before
+        .filter(([one]) => one !== '1' && one !== '2')
+        .concat([
+          ['1', 'Ann', 'Nice'],
+          ['2', 'Bob', 'Kyiv']
+        ])
+        .sort(([a], [b]) => Number(a) - Number(b))
+      expect(await queried(shop, 3)).toEqual(made)
+      await shop.lose()
+      const lost = await shop.place.json<{ notes: string[] }>(['backup', 'restore', '3', '--to', 'lost.db'])
+      expect(
+        shop.place.rows('SELECT id, name, city FROM names ORDER BY id', 'lost.db').map((row) => row.map(asText))
+      ).toEqual(made)
+      expect(lost.notes).toContainEqual(expect.stringMatching(/^names is as versions alone made it/))
+    })
+
+    test('leave no table from which a change set is missing: it is named, with the database and without it', async () => {
+      const shop = await begin()
+      await load(shop, '4,Dan,Caen')
+      const sets = shop.place.at('.rowback/changesets')
+      const second = (await readdir(sets)).find((file) => file.startsWith('000002-')) as string
+      await rename(`${sets}/${second}`, shop.place.at(second))
+      for (const version of [2, 3]) {
+        const error = (
+          await shop.place.json<Refused>(['backup', 'restore', String(version), '--to', 'x.db'], { code: 7 })
+        ).error
+        expect(error.code).toBe('backup.missing')
+        expect(error.message).toMatch(/lacks the change set of version 2\.$/)
+      }
+      const rehearsed = await shop.place.json<Refused>(['backup', 'verify', '--rehearse'], { code: 7 })
+      expect(rehearsed.error.message).toMatch(/lacks the change set of version 2\.$/)
+      expect(await at(shop, 1)).toEqual(await queried(shop, 1))
+      const three = await queried(shop, 3)
+      await shop.lose()
+      const { error } = await shop.place.json<Refused>(['backup', 'restore', '3', '--to', 'x.db'], { code: 7 })
+      expect(error.code).toBe('backup.missing')
+      expect(error.message).toMatch(/lacks the change set of version 2, which that of version 3 goes on from\.$/)
+      await rename(shop.place.at(second), `${sets}/${second}`)
+      expect(await at(shop, 3)).toEqual(three)
     })
 
     test('belong to their versions again where others wrote them anew as they were', async () => {

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { createConnection } from 'mysql2/promise'
 import { afterEach, beforeEach, describe, inject, test } from 'vitest'
 import { Workplace } from './cli.ts'
@@ -17,6 +18,8 @@ export interface AnyShop {
   rows(query: string): Promise<(string | null)[][]>
   /** Adds lines to rowback.yaml. */
   configure(yaml: string): Promise<void>
+  /** Takes the database away from under the program. */
+  lose(): Promise<void>
   remove(): Promise<void>
 }
 
@@ -60,6 +63,7 @@ async function sqliteShop(): Promise<AnyShop> {
     sql: async (...statements) => place.sql(statements.join(';')),
     rows: async (query) => place.rows(query).map((row) => row.map((cell) => (cell === null ? null : String(cell)))),
     configure: async (yaml) => void (await place.write('rowback.yaml', `target: ${url}\n${yaml}`)),
+    lose: () => rm(place.at('shop.db')),
     remove: () => place.remove()
   }
 }
@@ -80,6 +84,9 @@ async function mysqlShop(serverUrl: string): Promise<AnyShop> {
       return (await connection.query(query))[0] as unknown as (string | null)[][]
     },
     configure: async (yaml) => void (await place.write('rowback.yaml', `target: ${url}\n${yaml}`)),
+    lose: async () => {
+      for (const lost of [`${name}_rowback`, name]) await connection.query(`DROP DATABASE \`${lost}\``)
+    },
     async remove() {
       await connection.end()
       await drop()
