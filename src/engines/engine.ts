@@ -26,6 +26,8 @@ export interface Capabilities {
   largestInteger: bigint
   /** A column holds values of every type, whatever it was declared as. */
   typesPerValue: boolean
+  /** Rows may be read in order by an index beside the table, which could lack some when it is damaged. */
+  ordersByIndex: boolean
   /** What scripts change can be told from what others change at the same time. */
   capturesScripts: boolean
 }

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 /** So many bytes may wait to be freed. */
-const ENOUGH_BYTES = { minor: 8 << 20, major: 32 << 20 }
+const ENOUGH_BYTES = { minor: 8 << 20, major: 64 << 20 }
 
 type Kind = keyof typeof ENOUGH_BYTES
 type Collect = (options: { type: Kind }) => void

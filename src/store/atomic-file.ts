@@ -73,9 +73,7 @@ async function write(
 ): Promise<void> {
   const unfinished = join(temporary, randomUUID())
   try {
-    await mkdir(temporary, { recursive: true })
-    await mkdir(dirname(path), { recursive: true })
-    const file = await open(unfinished, 'wx')
+    const file = await withFolder(unfinished, () => open(unfinished, 'wx'))
     try {
       await file.writeFile(content)
       await check?.(await readFile(unfinished))
@@ -83,10 +81,21 @@ async function write(
     } finally {
       await file.close()
     }
-    await place(unfinished)
+    await withFolder(path, () => place(unfinished))
   } catch (error) {
     await rm(unfinished, { force: true }).catch(() => {})
     throw notWritten(path, error)
+  }
+}
+
+/** Makes the folder of a file where it is missed: mostly it is there. */
+async function withFolder<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    await mkdir(dirname(path), { recursive: true })
+    return work()
   }
 }
 
@@ -96,8 +105,7 @@ async function write(
  */
 export async function moveFile(from: string, to: string): Promise<void> {
   try {
-    await mkdir(dirname(to), { recursive: true })
-    await rename(from, to)
+    await withFolder(to, () => rename(from, to))
   } catch (error) {
     throw notWritten(to, error)
   }

@@ -6,7 +6,7 @@ import { DamagedFile } from './objects.ts'
 
 /** What is asked of the thread; each answer bears the number of its question. */
 export type Question = { id: number } & (
-  | { ask: 'put'; bytes: Uint8Array<ArrayBuffer>; base: string | null }
+  | { ask: 'put'; bytes: Uint8Array<ArrayBuffer>; base: string | null; other: string | null }
   | { ask: 'prove'; object: string }
   | { ask: 'difference'; before: readonly string[]; after: readonly string[] }
   | { ask: 'sync' }
@@ -60,9 +60,10 @@ export class ObjectThread {
   /**
    * Stores bytes under their hash, see `ObjectStore.put`.
    * @param bytes in a buffer that goes to the thread with this call
+   * @param other an object whose difference is soon asked for, and costs least now
    */
-  async put(bytes: Buffer<ArrayBuffer>, base: string | null): Promise<StoredObject> {
-    const question = { ask: 'put', bytes, base } as const
+  async put(bytes: Buffer<ArrayBuffer>, base: string | null, other: string | null = null): Promise<StoredObject> {
+    const question = { ask: 'put', bytes, base, other } as const
     const { spent, ...stored } = await this.#ask<StoredObject & { spent: ArrayBuffer }>(question, [bytes.buffer])
     this.#spare.push(spent)
     return stored

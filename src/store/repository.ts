@@ -195,15 +195,20 @@ export class Repository {
    * Stores rows as one object, unless it is there already.
    * @param bytes whole lines, each with its line feed, in a buffer that is not to be used after this call
    * @param base an object that probably holds much the same rows, as the chunk of the newest backup for this range does
+   * @param other an object whose difference from this one is soon asked for
    * @throws RowbackError `backup.damaged` when an object of this name is there and is not right
    */
-  async putRows(bytes: Buffer<ArrayBuffer>, base: string | null = null): Promise<StoredObject> {
+  async putRows(
+    bytes: Buffer<ArrayBuffer>,
+    base: string | null = null,
+    other: string | null = null
+  ): Promise<StoredObject> {
     if (bytes.length < WORTH_A_THREAD) {
       const object = ObjectStore.hash(bytes)
       return { object, added: await this.#objects.put(object, bytes, base) }
     }
     this.#hasUnsynced = true
-    const stored = await this.#onThread().put(bytes, base)
+    const stored = await this.#onThread().put(bytes, base, other)
     this.#objects.trust(stored.object)
     return stored
   }

@@ -10,7 +10,7 @@ import type { ChunkReference, TableManifest } from '../store/manifest.ts'
 import { boundFromJson, boundToJson, columnsToJson } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
 import { GatheredLines } from './gathered-lines.ts'
-import { readRanges } from './range-reader.ts'
+import { isOneScan, readRanges } from './range-reader.ts'
 import { latestTables } from './read-left.ts'
 
 /** Rows of one chunk, uncompressed: small enough that a local change costs little, large enough to compress well. */
@@ -24,7 +24,7 @@ const IN_FLIGHT = 4
  * bounds are taken from the newest backup, so that an unchanged range of rows is the same object and costs nothing.
  * @param tables all that there are, unless `about` says `scope: 'tables'`
  * @param about the version whose state this is, the version that takes it, all versions, the database's identity, and what
- *   gives the backup up
+ *   gives the backup up; and tables of backups with which this one is to be compared
  * @returns the backup's identity
  * @throws RowbackError `backup.incomplete` when the rows read are not all rows, or `backup.damaged`
  */
@@ -38,6 +38,7 @@ export async function takeAnchor(
     scope: BackupScope
     versions: readonly Version[]
     database: string
+    compared?: readonly TableManifest[]
     signal: AbortSignal | undefined
   }
 ): Promise<string> {
@@ -45,7 +46,8 @@ export async function takeAnchor(
   const manifests: TableManifest[] = []
   let added = 0
   for (const table of tables) {
-    const stored = await backUpTable(engine, repository, table, parents.get(table.name), about.signal)
+    const near = { parent: parents.get(table.name), compared: about.compared?.find(({ name }) => name === table.name) }
+    const stored = await backUpTable(engine, repository, table, near, about.signal)
     manifests.push(stored.manifest)
     added += stored.added
   }
@@ -64,6 +66,14 @@ export async function takeAnchor(
   })
 }
 
+/** The same table as other backups or records hold it. */
+interface Near {
+  /** Which cut it before, and holds much the same rows. */
+  parent: TableManifest | undefined
+  /** Which is to be compared with it. */
+  compared?: TableManifest | undefined
+}
+
 /**
  * Stores the rows of a table, cut where a parent cut them, which may be an earlier backup or a record.
  * @throws RowbackError as {@link takeAnchor} does
@@ -72,11 +82,11 @@ export async function backUpTable(
   engine: Engine,
   repository: Repository,
   table: Table,
-  parent: TableManifest | undefined,
+  { parent, compared }: Near,
   signal: AbortSignal | undefined
 ): Promise<{ manifest: TableManifest; added: number }> {
   const columns = imageColumns(table)
-  const writer = new ChunkWriter(repository, signal)
+  const writer = new ChunkWriter(repository, compared?.chunks ?? [], signal)
   const ranges = knownRanges(table, columns, parent)
   let begun = 0
   const beginUpTo = async (last: number) => {
@@ -91,9 +101,10 @@ export async function backUpTable(
     await writeLines(lines, orderAt, writer)
   }
   await beginUpTo(ranges.length - 1)
-  const [chunks, counted] = await Promise.all([writer.end(), engine.countRows(table.name)])
+  const counting = isOneScan(engine, table, ranges) ? null : engine.countRows(table.name)
+  const [chunks, counted] = await Promise.all([writer.end(), counting])
   const rows = chunks.reduce((sum, chunk) => sum + chunk.rows, 0)
-  if (rows !== counted) {
+  if (counted !== null && rows !== counted) {
     throw new RowbackError({
       code: 'backup.incomplete',
       message: `The backup of ${table.name} read ${rows} rows where the table has ${counted}.`,
@@ -147,6 +158,8 @@ class ChunkWriter {
   /** Compressed bytes that the repository did not have before. */
   added = 0
   readonly #repository: Repository
+  /** Of the table to compare with, by where they begin. */
+  readonly #compared: ReadonlyMap<string, string>
   readonly #signal: AbortSignal | undefined
   readonly #chunks: Promise<ChunkReference>[] = []
   #from: Row | null = null
@@ -156,8 +169,9 @@ class ChunkWriter {
   #parent: ChunkReference | null = null
   #isLastRange = true
 
-  constructor(repository: Repository, signal: AbortSignal | undefined) {
+  constructor(repository: Repository, compared: readonly ChunkReference[], signal: AbortSignal | undefined) {
     this.#repository = repository
+    this.#compared = new Map(compared.map(({ from, object }) => [JSON.stringify(from), object]))
     this.#signal = signal
     this.#gathered = new GatheredLines(repository)
   }
@@ -205,9 +219,11 @@ class ChunkWriter {
 
   async #put(lines: Buffer<ArrayBuffer>, rows: number, from: Row | null, base: string | null): Promise<ChunkReference> {
     const bytes = lines.length
-    const { object, added } = await this.#repository.putRows(lines, base)
+    const begin = boundToJson(from)
+    const other = this.#compared.get(JSON.stringify(begin)) ?? null
+    const { object, added } = await this.#repository.putRows(lines, base, other)
     this.added += added
-    return { from: boundToJson(from), rows, bytes, object }
+    return { from: begin, rows, bytes, object }
   }
 
   async end(): Promise<ChunkReference[]> {

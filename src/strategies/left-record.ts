@@ -86,7 +86,7 @@ async function readAgain(
   before: TableManifest | undefined
 ): Promise<Stored[]> {
   try {
-    return [await backUpTable(engine, repository, table, before, signal)]
+    return [await backUpTable(engine, repository, table, { parent: before }, signal)]
   } catch (error) {
     if (error instanceof RowbackError && error.code === 'backup.incomplete') return []
     throw error

@@ -32,6 +32,15 @@ export async function* readRanges(
   }
 }
 
+/**
+ * Whether all rows come in one statement that reads the table itself, so that a count would only read the same once more.
+ * @param ranges that follow each other, from the table's beginning to its end
+ */
+export function isOneScan(engine: Engine, table: Table, ranges: readonly RowRange[]): boolean {
+  const isOneStatement = ranges.length === 1 || comparesByInteger(engine, table)
+  return isOneStatement && table.atomic && !engine.capabilities.ordersByIndex
+}
+
 /** The order of text is the server's own, and what a column of SQLite holds need not be of its type. */
 function comparesByInteger(engine: Engine, table: Table): boolean {
   const kindOf = (name: string) => table.columns.find((column) => column.name === name)?.type.kind

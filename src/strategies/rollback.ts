@@ -12,7 +12,7 @@ import { DriftFinder, leftByHead } from './find-drift.ts'
 import { shapeFromHistory } from './history-shape.ts'
 import { headOf } from './lifetimes.ts'
 import { putBackRebuilt } from './put-back-rebuilt.ts'
-import { readsBackAs } from './read-back.ts'
+import { changesReadBack, readsBackAs } from './read-back.ts'
 import { rebuildAt } from './rebuild-at.ts'
 import type { RebuiltTable } from './rebuilt-table.ts'
 import type { StoredState } from './recovery.ts'
@@ -25,6 +25,7 @@ import type { OtherNames, Revive } from './route-schema.ts'
 import { prepareSchema, remake, remakeRevived, takeAway, trackingOf } from './route-schema.ts'
 import type { Run } from './run.ts'
 import type { LiveState } from './session.ts'
+import type { CutRange } from './table-image.ts'
 import { differingRanges, diffImages, joinMovedRows, liveImage, noImage, storedImage } from './table-image.ts'
 import { changesBetween, describeChanges, shapeAt } from './table-shapes.ts'
 import type { Touched } from './touched.ts'
@@ -66,7 +67,10 @@ export async function rollBack(run: Run, repository: Repository | null, options:
   const route = await findRoute(run.live, repository, options.to)
   if (!options.reshape) refuseReshaping(route.tables, options.to)
   const references = await References.before(run.engine)
-  if (options.alwaysBackUp || route.tables.some(overwritesUntracked)) await run.takeAnchor(touchedBy(route.tables))
+  if (options.alwaysBackUp || route.tables.some(overwritesUntracked)) {
+    const wanted = route.tables.flatMap((step) => (step.kind === 'restore' ? [step.stored] : []))
+    await run.takeAnchor(touchedBy(route.tables), wanted)
+  }
   const present = run.anchor && repository ? await repository.manifest(run.anchor) : null
   const finder = repository && new DriftFinder(run.engine, repository, run.live)
   const drift = (await finder?.onRoute(route.tables, options.to, present)) ?? { tables: [], notes: [] }
@@ -310,10 +314,12 @@ class RouteExecutor {
       return this.#rehearse(table, diffImages(table.name, liveImage(this.#run.engine, table), wanted), tracked)
     }
     const present = before ? storedImage(this.#repository as Repository, before) : noImage(wanted)
-    const changes = await readTwice(this.#run, () => diffImages(table.name, present, wanted))
+    const read = () => diffImages(table.name, present, wanted)
+    const few = await keepFew(this.#run, read())
+    const changes = few ? () => each(few) : read
     const counts = await countByKey(table, changes())
     await this.#run.engine.applyChanges(table, changes, this.#run.number, tracked && trackingOf(tracked))
-    await this.#proveRestored(table, stored, differingRanges(table.name, present, wanted))
+    await this.#proveRestored(table, stored, few, () => differingRanges(table.name, present, wanted))
     return counts
   }
 
@@ -326,20 +332,28 @@ class RouteExecutor {
     const kept: RowChange[] = []
     const counts = await countByKey(table, keepingFew(differences, kept))
     if (kept.length <= MOST_KEPT) {
-      const changes = async function* () {
-        yield* kept
-      }
+      const changes = () => each(kept)
       await this.#run.engine.applyChanges(table, changes, this.#run.number, tracked && trackingOf(tracked))
     } else this.wroteAll = false
     return counts
   }
 
-  /** @throws RowbackError `restore.mismatch` when the rows that were written do not read back as the backup has them */
-  async #proveRestored(table: Table, stored: TableManifest, ranges: ReturnType<typeof differingRanges>): Promise<void> {
+  /**
+   * @param changes all that were made, where they are known
+   * @param ranges the ranges with them
+   * @throws RowbackError `restore.mismatch` when the rows that were written do not read back as the backup has them
+   */
+  async #proveRestored(
+    table: Table,
+    stored: TableManifest,
+    changes: RowChange[] | null,
+    ranges: () => CutRange[]
+  ): Promise<void> {
     const { engine } = this.#run
-    const wanted = storedImage(this.#repository as Repository, stored)
     const isWhole = (await engine.countRows(table.name)) === stored.rows
-    if (isWhole && (await readsBackAs(engine, table, wanted, ranges))) return
+    const areMade = changes && isWhole && (await changesReadBack(engine, table, changes))
+    const wanted = storedImage(this.#repository as Repository, stored)
+    if (areMade ?? (isWhole && (await readsBackAs(engine, table, wanted, ranges())))) return
     throw new RowbackError({
       code: 'restore.mismatch',
       message: `${table.name} did not read back as the backup has it.`,
@@ -391,15 +405,17 @@ async function* keepingFew(changes: AsyncIterable<RowChange>, kept: RowChange[])
   }
 }
 
-/** Changes are counted, then read twice by the engine: they are kept while they are few. */
-async function readTwice(run: Run, read: () => AsyncIterable<RowChange>): Promise<() => AsyncIterable<RowChange>> {
+/** Changes are needed several times: they are kept while they are few. @returns null where they are many */
+async function keepFew(run: Run, changes: AsyncIterable<RowChange>): Promise<RowChange[] | null> {
   const kept: RowChange[] = []
-  for await (const change of read()) {
+  for await (const change of changes) {
     run.throwIfGivenUp()
-    if (kept.length === MOST_KEPT) return read
+    if (kept.length === MOST_KEPT) return null
     kept.push(change)
   }
-  return async function* () {
-    yield* kept
-  }
+  return kept
+}
+
+async function* each<T>(items: readonly T[]): AsyncIterable<T> {
+  yield* items
 }

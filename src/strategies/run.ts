@@ -125,8 +125,9 @@ export class Run {
   /**
    * Backs up once per version; a rehearsal takes none.
    * @param touched what the version may change, which is all that is backed up where the scope is `tables`
+   * @param compared tables of backups with which this one is to be compared
    */
-  async takeAnchor(touched: Touched): Promise<string | null> {
+  async takeAnchor(touched: Touched, compared: readonly TableManifest[] = []): Promise<string | null> {
     if (this.#session === null) return null
     const { engine, ledger, repository, signal } = this.#session
     const database = await ledger.ensure(0, '')
@@ -134,7 +135,7 @@ export class Run {
     if (this.scope === 'tables' && touched.note !== null) this.notes.push(touched.note)
     const scope = isWhole ? 'database' : 'tables'
     const { versions } = this.live
-    const about = { state: this.head, version: this.number, versions, scope, database, signal } as const
+    const about = { state: this.head, version: this.number, versions, scope, database, compared, signal } as const
     this.#anchor ??= await takeAnchor(engine, repository, isWhole ? this.live.tables : touched.tables, about)
     return this.#anchor
   }

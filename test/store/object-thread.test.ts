@@ -49,6 +49,27 @@ describe('an object store on another thread', () => {
     expect((await store.get(another.object)).equals(bytesOf('d'))).toBe(true)
   })
 
+  test('finds a difference that is soon asked for when it stores, as it would later', async () => {
+    const { object: a } = await thread.put(bytesOf('a'), null)
+    const { object: b } = await thread.put(bytesOf('b'), a, a)
+    const foreseen = await thread.difference([b], [a])
+    expect(foreseen.after.toString()).toBe(foreseen.before.toString().replaceAll('"b"', '"a"'))
+    expect(foreseen.before.length).toBeGreaterThan(0)
+    const later = new ObjectThread(root, [])
+    expect(await later.difference([b], [a])).toEqual(foreseen)
+    later.close()
+  })
+
+  test('stores though the object to compare with is damaged, which is said when it is asked for', async () => {
+    const { object: a } = await thread.put(bytesOf('a'), null)
+    const file = new ObjectStore(root).path(a)
+    await flipByte(file)
+    const other = new ObjectThread(root, [])
+    const { object: b } = await other.put(bytesOf('b'), null, a)
+    await expect(other.difference([b], [a])).rejects.toMatchObject({ code: 'backup.damaged', file })
+    other.close()
+  })
+
   test('gives back the buffers that it was given', async () => {
     expect(thread.spareBuffer(1)).toBe(undefined)
     const bytes = bytesOf('a')

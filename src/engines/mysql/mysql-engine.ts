@@ -137,6 +137,7 @@ export class MysqlEngine extends SqlEngine {
       invisibleColumns: server.invisibleColumns,
       largestInteger: 2n ** 64n - 1n,
       typesPerValue: false,
+      ordersByIndex: false,
       // Its INSERT ... SELECT holds no rows against others.
       capturesScripts: server.family !== 'tidb'
     }

@@ -68,6 +68,7 @@ export class SqliteEngine extends SqlEngine {
     invisibleColumns: false,
     largestInteger: 2n ** 63n - 1n,
     typesPerValue: true,
+    ordersByIndex: true,
     capturesScripts: true
   }
   protected readonly keyEqual = 'IS'
