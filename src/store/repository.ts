@@ -404,8 +404,26 @@ export class Repository {
    */
   async backups(): Promise<{ name: string; manifest: Manifest }[]> {
     const backups: { name: string; manifest: Manifest }[] = []
-    for (const { name } of await this.#manifestNames()) backups.push({ name, manifest: await this.manifest(name) })
+    for (const name of await this.names()) backups.push({ name, manifest: await this.manifest(name) })
     return backups
+  }
+
+  /** The full backups that can be read, the oldest first, and what is wrong with each of the others. */
+  async backupsAsFound(): Promise<{
+    readable: { name: string; manifest: Manifest }[]
+    damaged: { name: string; error: RowbackError }[]
+  }> {
+    const readable: { name: string; manifest: Manifest }[] = []
+    const damaged: { name: string; error: RowbackError }[] = []
+    for (const name of await this.names()) {
+      try {
+        readable.push({ name, manifest: await this.manifest(name) })
+      } catch (error) {
+        if (!(error instanceof RowbackError)) throw error
+        damaged.push({ name, error })
+      }
+    }
+    return { readable, damaged }
   }
 
   /** The names of all full backups, the oldest first. */

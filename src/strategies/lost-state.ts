@@ -51,7 +51,8 @@ export class LostState implements MadeState {
   static async open(repository: Repository, version: number): Promise<LostState | null> {
     const all = committedChain(await repository.changeSets.all())
     const changeSets = all.filter((changeSet) => changeSet.version <= version)
-    const backup = backupNear(await repository.backups(), version)
+    const { readable, damaged } = await repository.backupsAsFound()
+    const backup = backupNear(readable, version)
     const newest = Math.max(all.at(-1)?.version ?? 0, backup?.manifest.state ?? 0)
     if (changeSets.length === 0) return null
     const notes = [
@@ -64,6 +65,10 @@ export class LostState implements MadeState {
       notes.push(
         `Tables without change sets are as the backup ${backup.name.slice(0, 15)} has them: the state of version ${state}.`
       )
+    }
+    if (damaged.length > 0) {
+      const names = damaged.map(({ name }) => name.slice(0, 15)).join(', ')
+      notes.push(`What cannot be read was left out, also where it is nearer to that version: backup ${names}.`)
     }
     return new LostState(repository, changeSets, backup?.manifest ?? null, notes)
   }

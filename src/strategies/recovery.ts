@@ -177,3 +177,20 @@ export function neededBy(live: LiveState, backups: readonly { name: string; mani
   }
   return needed
 }
+
+/** The versions that need each backup; of one that cannot be read it is not known which tables it had, so all that may. */
+export function versionsOf(
+  live: LiveState,
+  names: readonly string[],
+  readable: readonly { name: string; manifest: Held }[]
+): Map<string, number[]> {
+  const versions = neededBy(live, readable)
+  const whole = new Set(readable.filter(({ manifest }) => scopeOf(manifest) === 'database').map(({ name }) => name))
+  for (const name of names.filter((one) => !versions.has(one))) {
+    versions.set(
+      name,
+      mayHold(live.versions, name, (other) => whole.has(other))
+    )
+  }
+  return versions
+}

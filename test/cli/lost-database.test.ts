@@ -7,6 +7,7 @@ import type { BackupListOutput } from '../../src/operations/backup/list.ts'
 import type { BackupVerifyOutput } from '../../src/operations/backup/verify.ts'
 import type { WrittenState } from '../../src/operations/write-state.ts'
 import { Workplace } from '../support/cli.ts'
+import { flipByte } from '../support/suite-shop.ts'
 
 interface Failure {
   error: { code: string; message: string; state: string; hint: string }
@@ -127,6 +128,21 @@ describe.each(['snapshot', 'incremental'])('when the SQLite file is deleted, und
     expect(error.message).toBe(
       'There is no version 1. Which backup holds a version, only the ledger in its database knows.'
     )
+  })
+
+  test('one that is damaged is named, and keeps nobody from the others', async () => {
+    const names = await backupNames()
+    await flipByte(place.at(`.rowback/manifests/${names.at(-1)}.json`))
+    const list = await place.json<BackupListOutput>(['backup', 'list'], { code: 7 })
+    expect(list.backups.map(({ backup }) => backup).reverse()).toEqual(names.slice(0, -1))
+    expect(list.damaged).toEqual([expect.objectContaining({ backup: names.at(-1), neededBy: null })])
+    expect(list.notes.at(-1)).toContain('rowback backup verify')
+    const { notes } = await place.json<WrittenState>([
+      ...['backup', 'restore', strategy === 'incremental' ? '1' : (names.at(-2) as string), '--to', 'back.db']
+    ])
+    expect(place.rows(ALL, 'back.db')).toEqual(FIRST)
+    const leftOut = `What cannot be read was left out, also where it is nearer to that version: backup ${names.at(-1)?.slice(0, 15)}.`
+    expect(notes.includes(leftOut)).toBe(strategy === 'incremental')
   })
 
   test('the backups are checked, to the last row', async () => {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, readFile, rename, rm, utimes } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { keptBy } from '../../src/operations/backup/keep-rules.ts'
 import type { BackupListOutput } from '../../src/operations/backup/list.ts'
@@ -87,6 +87,26 @@ describe('backup list', () => {
     ])
     const sizes = await Promise.all((await files('')).map(async (path) => (await readFile(path)).length))
     expect(disk).toEqual({ total: sizes.reduce((sum, size) => sum + size, 0), trash: 0 })
+  })
+
+  test('of which one is damaged says so, and lists the others', async () => {
+    await migrateTo(3)
+    const bad = (await files('manifests')).sort()[1] as string
+    await flipByte(bad)
+    const args = ['--target', 'sqlite:shop.db']
+    const { backups, damaged, notes } = await place.json<BackupListOutput>(['backup', 'list', ...args], { code: 7 })
+    expect(backups.map(({ state, neededBy }) => [state, neededBy])).toEqual([
+      [2, [2]],
+      [0, [0]]
+    ])
+    expect(damaged).toEqual([
+      { backup: basename(bad, '.json'), message: `The backup file ${bad} was altered.`, neededBy: [1] }
+    ])
+    expect(notes).toEqual([expect.stringContaining('rowback backup verify')])
+    const { code, stdout } = await place.run(['backup', 'list', ...args])
+    const line = stdout.split('\n').find((text) => text.startsWith('damaged'))
+    expect([code, line?.split(/ +/)]).toEqual([7, ['damaged', basename(bad).slice(0, 15), 'version', '1']])
+    expect(stdout).toContain('3 backups, 1 of them damaged')
   })
 })
 

@@ -14,13 +14,15 @@ export function backupCreateView(backup: BackupJson, style: Style): string {
   return [textTable(style, HEAD, [cellsOf(backup)]), ...backup.notes.map((note) => style.yellow(note))].join('\n')
 }
 
-export function backupListView({ backups, records, disk, notes }: BackupListOutput, style: Style): string {
-  if (backups.length === 0) return 'No backups yet. Take one with: rowback backup create'
+export function backupListView({ backups, damaged, records, disk, notes }: BackupListOutput, style: Style): string {
+  if (backups.length + damaged.length === 0) return 'No backups yet. Take one with: rowback backup create'
+  const bad = damaged.length > 0 ? `, ${damaged.length} of them damaged` : ''
   const trash = disk.trash > 0 ? `, ${bytesForPeople(disk.trash)} of it in the trash` : ''
   return [
-    listTable(backups, style),
+    listTable(backups, style, damaged),
     '',
-    `${plural(backups.length, 'backup')}; the repository takes ${bytesForPeople(disk.total)} on disk${trash}.`,
+    ...damaged.map(({ message }) => style.red(message)),
+    `${plural(backups.length + damaged.length, 'backup')}${bad}; the repository takes ${bytesForPeople(disk.total)} on disk${trash}.`,
     ...(records.length > 0 ? [recordsInWords(records)] : []),
     ...notes.map((note) => style.yellow(style.command(note)))
   ].join('\n')
@@ -34,11 +36,25 @@ export function backupExportView({ version, file, tables, rows, bytes, notes }: 
   ].join('\n')
 }
 
-function listTable(backups: BackupListOutput['backups'], style: Style): string {
+function listTable(
+  backups: BackupListOutput['backups'],
+  style: Style,
+  damaged: BackupListOutput['damaged'] = []
+): string {
+  const unknown = ['', '', '', '', '', '', '']
+  const bad = damaged.map(({ backup, neededBy }) => ({
+    backup,
+    cells: ['damaged', ...unknown, shownName(backup), versionsInWords(neededBy, [])]
+  }))
+  const good = backups.map((backup) => ({
+    backup: backup.backup,
+    cells: [...cellsOf(backup), versionsInWords(backup.neededBy, backup.tags)]
+  }))
+  const rows = damaged.length === 0 ? good : [...good, ...bad].sort((a, b) => (a.backup < b.backup ? 1 : -1))
   return textTable(
     style,
     [...HEAD, 'needed by'],
-    backups.map((backup) => [...cellsOf(backup), neededBy(backup)])
+    rows.map(({ cells }) => cells)
   )
 }
 
@@ -64,7 +80,7 @@ function recordsInWords(records: BackupListOutput['records']): string {
   return `On record, to tell what others change: what version ${ranges(versions)} left (${bytesForPeople(added)} added).`
 }
 
-function neededBy({ neededBy: versions, tags }: BackupListOutput['backups'][number]): string {
+function versionsInWords(versions: number[] | null, tags: readonly string[]): string {
   if (versions === null) return 'not known'
   if (versions.length === 0) return 'none'
   return `version ${ranges(versions)}${tags.length > 0 ? ` (${tags.join(', ')})` : ''}`

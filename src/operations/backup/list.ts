@@ -1,8 +1,11 @@
 import { z } from 'zod'
+import type { RowbackError } from '../../errors.ts'
+import { ExitCode } from '../../errors.ts'
+import type { Manifest } from '../../store/manifest.ts'
 import type { Repository } from '../../store/repository.ts'
 import { committed } from '../../strategies/lifetimes.ts'
 import { readLeft } from '../../strategies/read-left.ts'
-import { neededBy } from '../../strategies/recovery.ts'
+import { neededBy, versionsOf } from '../../strategies/recovery.ts'
 import type { LiveState } from '../../strategies/session.ts'
 import type { Context } from '../context.ts'
 import { repositoryMissing, versionsOfLostRepository } from '../lost-repository.ts'
@@ -30,9 +33,20 @@ export interface ListedBackup extends BackupJson {
   tags: string[]
 }
 
+/** A full backup that cannot be read. */
+export interface DamagedBackup {
+  backup: string
+  /** What is wrong, with the file's name. */
+  message: string
+  /** The versions that cannot be gone back to without it; null where the database cannot be asked. */
+  neededBy: number[] | null
+}
+
 export interface BackupListOutput {
   /** The newest first; `neededBy` is null where the database cannot be asked. */
   backups: (Omit<ListedBackup, 'neededBy'> & { neededBy: number[] | null })[]
+  /** Those that cannot be read, the newest first. */
+  damaged: DamagedBackup[]
   /** Of versions whose record says what they left, by which changes of others are told; empty where the database cannot be asked. */
   records: LeftJson[]
   /** What the repository takes on disk, in bytes, and how much of it is in the trash. */
@@ -54,33 +68,45 @@ export const backupList = operation({
     const why = context.whyNoLedger()
     if (why !== null) return listWithoutLedger(context, why)
     const repository = await context.repository()
-    if (!repository) return { backups: [], records: [], disk: { total: 0, trash: 0 }, notes: [] }
+    if (!repository) return { backups: [], damaged: [], records: [], disk: { total: 0, trash: 0 }, notes: [] }
     const live = await context.liveState()
     const lost = versionsOfLostRepository(repository.root, live.versions)
     if (lost.length > 0) throw repositoryMissing(repository.root, lost)
-    const backups = await listBackups(repository, live)
+    const { readable, damaged } = await repository.backupsAsFound()
+    const needed = versionsOf(live, await repository.names(), readable)
     const records = await listRecords(repository, live)
-    return { backups: backups.reverse(), records: records.reverse(), disk: await repository.size(), notes: [] }
-  }
+    return {
+      backups: listed(live, readable, needed).reverse(),
+      damaged: damaged.map((backup) => damagedJson(backup, needed.get(backup.name) ?? [])).reverse(),
+      records: records.reverse(),
+      disk: await repository.size(),
+      notes: damaged.length > 0 ? [CHECK] : []
+    }
+  },
+  exitCode: ({ damaged }) => (damaged.length > 0 ? ExitCode.backupDamaged : ExitCode.done)
 })
+
+const CHECK = 'Name every file that is damaged, and the versions that need it, with: rowback backup verify'
 
 /** What the repository says of itself: each backup says which version's state it holds. */
 async function listWithoutLedger(context: Context, why: string): Promise<BackupListOutput> {
   const repository = await context.repositoryByItself()
-  const backups = await repository.backups()
-  if (backups.length === 0) {
+  const { readable, damaged } = await repository.backupsAsFound()
+  if (readable.length + damaged.length === 0) {
     if (context.lost) throw context.lost
-    return { backups: [], records: [], disk: { total: 0, trash: 0 }, notes: [] }
+    return { backups: [], damaged: [], records: [], disk: { total: 0, trash: 0 }, notes: [] }
   }
   return {
     records: [],
-    backups: backups
+    backups: readable
       .reverse()
       .map(({ name, manifest }) => ({ ...backupJson(name, manifest), neededBy: null, tags: [] })),
+    damaged: damaged.reverse().map((backup) => damagedJson(backup, null)),
     disk: await repository.size(),
     notes: [
       `${why} Without its ledger it is not known which versions need which backup.`,
-      'Write what a backup holds into another database with: rowback backup restore BACKUP --to URL'
+      'Write what a backup holds into another database with: rowback backup restore BACKUP --to URL',
+      ...(damaged.length > 0 ? [CHECK] : [])
     ]
   }
 }
@@ -99,14 +125,28 @@ async function listRecords(repository: Repository, { versions }: LiveState): Pro
   return records
 }
 
-/** All backups with who needs them, the oldest first. */
+/**
+ * All backups with who needs them, the oldest first.
+ * @throws RowbackError `backup.damaged`
+ */
 export async function listBackups(repository: Repository, live: LiveState): Promise<ListedBackup[]> {
   const backups = await repository.backups()
-  const needed = neededBy(live, backups)
+  return listed(live, backups, neededBy(live, backups))
+}
+
+function listed(
+  live: LiveState,
+  backups: readonly { name: string; manifest: Manifest }[],
+  needed: ReadonlyMap<string, number[]>
+): ListedBackup[] {
   const tagOf = new Map(live.versions.map(({ number, tag }) => [number, tag]))
   return backups.map(({ name, manifest }) => {
     const versions = needed.get(name) ?? []
     const tags = versions.map((version) => tagOf.get(version) ?? null).filter((tag) => tag !== null)
     return { ...backupJson(name, manifest), neededBy: versions, tags }
   })
+}
+
+function damagedJson({ name, error }: { name: string; error: RowbackError }, versions: number[] | null): DamagedBackup {
+  return { backup: name, message: error.message, neededBy: versions }
 }

@@ -5,7 +5,7 @@ import { DamagedFile } from '../../store/objects.ts'
 import type { Repository } from '../../store/repository.ts'
 import type { Problem, VerifyLevel } from '../../store/verify.ts'
 import { Findings, VERIFY_LEVELS, Verifier } from '../../store/verify.ts'
-import { backupsReached, expectedBackups, mayHold, neededBy, scopeOf } from '../../strategies/recovery.ts'
+import { backupsReached, expectedBackups, neededBy, scopeOf, versionsOf } from '../../strategies/recovery.ts'
 import type { Rehearsal } from '../../strategies/rehearse-restore.ts'
 import { rehearseRestore } from '../../strategies/rehearse-restore.ts'
 import type { LiveState } from '../../strategies/session.ts'
@@ -161,7 +161,7 @@ async function namesToVerify(
 
 /** The backups that a version's state is read from. */
 async function anchorsOf(repository: Repository, live: LiveState, number: number): Promise<string[]> {
-  const readable = await readableBackups(repository)
+  const { readable } = await repository.backupsAsFound()
   const isWhole = (name: string) => {
     const manifest = readable.find((backup) => backup.name === name)?.manifest
     return manifest !== undefined && scopeOf(manifest) === 'database'
@@ -173,19 +173,12 @@ async function anchorsOf(repository: Repository, live: LiveState, number: number
   )
 }
 
-async function readableBackups(repository: Repository): Promise<{ name: string; manifest: Manifest }[]> {
-  const backups: { name: string; manifest: Manifest }[] = []
-  for (const name of await repository.names()) {
-    const manifest = await repository.manifest(name).catch(() => null)
-    if (manifest) backups.push({ name, manifest })
-  }
-  return backups
-}
-
 /** Backups of a version's state that no version took; what cannot be read is left to a check of all. */
 async function takenByThemselves(repository: Repository, state: number): Promise<string[]> {
-  const backups = await readableBackups(repository)
-  return backups.filter(({ manifest }) => manifest.state === state && manifest.version === null).map(({ name }) => name)
+  const { readable } = await repository.backupsAsFound()
+  return readable
+    .filter(({ manifest }) => manifest.state === state && manifest.version === null)
+    .map(({ name }) => name)
 }
 
 async function read(repository: Repository, name: string, findings: Findings): Promise<Manifest | null> {
@@ -200,22 +193,4 @@ async function read(repository: Repository, name: string, findings: Findings): P
     findings.add(name, error instanceof DamagedFile ? error.file : null, error.message)
     return null
   }
-}
-
-/** The versions that need each backup; of one that cannot be read it is not known which tables it had, so all that may. */
-function versionsOf(
-  live: LiveState,
-  names: readonly string[],
-  readable: readonly { name: string; manifest: Manifest }[]
-): Map<string, number[]> {
-  const versions = neededBy(live, readable)
-  const whole = new Set(readable.filter(({ manifest }) => scopeOf(manifest) === 'database').map(({ name }) => name))
-  for (const name of names) {
-    if (!versions.has(name))
-      versions.set(
-        name,
-        mayHold(live.versions, name, (other) => whole.has(other))
-      )
-  }
-  return versions
 }
