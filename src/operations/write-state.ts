@@ -68,6 +68,7 @@ async function writeVersion(context: Context, input: WriteStateInput, fromReposi
     context.engine.readTransaction(async () => {
       const live = await context.liveState()
       const stateReader = await StateReader.open(context.engine, live, repository, from)
+      stateReader.assertKept(input.table ?? stateReader.names())
       const rebuilt =
         fromRepository && repository
           ? new RebuiltState(repository, live, from, stateReader, { hasHistory: true })

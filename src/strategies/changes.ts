@@ -54,6 +54,8 @@ export async function compareStates(
   const names = [...new Set([...before.names(), ...after.names()])].filter(
     (name) => only === null || name.toLowerCase() === only.toLowerCase()
   )
+  before.assertKept(names)
+  after.assertKept(names)
   const compared: TableChanges[] = []
   for (const name of names.sort()) {
     const places: [Place, Place] = [await before.find(name), await after.find(name)]

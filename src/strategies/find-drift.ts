@@ -240,5 +240,5 @@ export async function leftByHead(repository: Repository | null, live: LiveState)
     repository,
     live.versions.find((version) => version.number === state)
   )
-  return record && { tables: record.tables, isWhole: false, takenAt: record.recordedAt }
+  return record && { tables: record.tables, gone: new Map(), isWhole: false, takenAt: record.recordedAt }
 }

@@ -1,4 +1,4 @@
-import { RowbackError } from '../errors.ts'
+import { ExitCode, RowbackError } from '../errors.ts'
 import type { BackupScope, Version } from '../model/version.ts'
 import type { Manifest, TableManifest } from '../store/manifest.ts'
 import type { PrunedBackup } from '../store/prune.ts'
@@ -10,6 +10,8 @@ import type { LiveState } from './session.ts'
 export interface StoredState extends Pick<Manifest, 'objects' | 'objectNotes'> {
   /** Tables that there were, each from the first backup after that version which holds it. */
   tables: TableManifest[]
+  /** Tables that there were, and that only a backup held which was pruned: why each cannot be read. */
+  gone: ReadonlyMap<string, RowbackError>
   /** Whether there were no others, as a backup of the whole database says; else those are as no version changed them since. */
   isWhole: boolean
   /** When the first of these backups was taken, ISO 8601, UTC; null where it was pruned. */
@@ -98,8 +100,7 @@ function holdersOf(live: LiveState, at: number, backups: ReadonlyMap<string, Hel
 /**
  * Reads what full backups hold of the state of version `at`, for tables that were not tracked then.
  * @returns null when no backup was taken after it: then the live tables are in that state
- * @throws RowbackError `backup.missing` (exit code 7) when one was pruned that holds such a table, or one is not there;
- *   `backup.damaged`
+ * @throws RowbackError `backup.missing` (exit code 7) when one is not there that was not pruned; `backup.damaged`
  */
 export async function storedState(
   live: LiveState,
@@ -117,14 +118,15 @@ export async function storedState(
   if (!first) return null
   const held = new Map([...backups].map(([name, backup]) => [name, heldOf(backup)]))
   const tables: TableManifest[] = []
+  const gone = new Map<string, RowbackError>()
   for (const [table, backup] of holdersOf(live, at, held)) {
     const manifest = backups.get(backup) as Manifest | PrunedBackup
-    if (isPruned(manifest)) throw await gone(repository, backup, at)
-    tables.push(manifest.tables.find(({ name }) => name === table) as TableManifest)
+    if (isPruned(manifest)) gone.set(table, await whyGone(repository, backup))
+    else tables.push(manifest.tables.find(({ name }) => name === table) as TableManifest)
   }
   const isWhole = [...backups.values()].some((backup) => scopeOf(backup) === 'database')
   const objects = isPruned(first) ? {} : { objects: first.objects, objectNotes: first.objectNotes }
-  return { tables, isWhole, takenAt: isPruned(first) ? null : first.takenAt, ...objects }
+  return { tables, gone, isWhole, takenAt: isPruned(first) ? null : first.takenAt, ...objects }
 }
 
 /**
@@ -152,11 +154,32 @@ export function heldOf(backup: Manifest | PrunedBackup): Held {
   return { state: backup.state, tables: backup.tables.map((name) => ({ name })), scope: backup.scope }
 }
 
-async function gone(repository: Repository, backup: string, at: number): Promise<unknown> {
-  const error = await repository.manifest(backup).catch((caught: unknown) => caught)
-  if (!(error instanceof RowbackError)) return error
-  const { code, message, hint, exit } = error
-  return new RowbackError({ code, message: `The state of version ${at} is gone. ${message}`, hint, exit })
+async function whyGone(repository: Repository, backup: string): Promise<RowbackError> {
+  try {
+    await repository.manifest(backup)
+  } catch (error) {
+    if (error instanceof RowbackError) return error
+    throw error
+  }
+  throw new Error(`the backup ${backup} is there`)
+}
+
+/**
+ * What is said where tables of a state are wanted that only pruned backups held.
+ * @param gone why, by table
+ * @param others whether other tables of that state can be read
+ */
+export function goneTables(at: number, gone: ReadonlyMap<string, RowbackError>, others: boolean): RowbackError {
+  const names = [...gone.keys()]
+  const some = `Of the state of version ${at} ${names.length === 1 ? 'this table is' : 'these tables are'} gone: ${names.join(', ')}.`
+  const rest = `The other tables of version ${at} can be read still: by rowback query --at ${at}, or with --table TABLE by diff and checkout. `
+  const whys = [...new Set([...gone.values()].map(({ message }) => message))]
+  return new RowbackError({
+    code: 'backup.missing',
+    message: [others ? some : `The state of version ${at} is gone.`, ...whys].join(' '),
+    hint: `${others ? rest : ''}${[...gone.values()][0]?.hint ?? ''}`,
+    exit: ExitCode.backupDamaged
+  })
 }
 
 /** For each backup the versions whose state it holds, in full or in part; none for one that is not needed. */

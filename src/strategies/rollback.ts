@@ -10,13 +10,13 @@ import type { Repository } from '../store/repository.ts'
 import type { Drift } from './find-drift.ts'
 import { DriftFinder, leftByHead } from './find-drift.ts'
 import { shapeFromHistory } from './history-shape.ts'
-import { headOf } from './lifetimes.ts'
+import { headOf, trackedAt } from './lifetimes.ts'
 import { putBackRebuilt } from './put-back-rebuilt.ts'
 import { changesReadBack, readsBackAs } from './read-back.ts'
 import { rebuildAt } from './rebuild-at.ts'
 import type { RebuiltTable } from './rebuilt-table.ts'
 import type { StoredState } from './recovery.ts'
-import { storedState } from './recovery.ts'
+import { goneTables, storedState } from './recovery.ts'
 import { References } from './references.ts'
 import { refuseDrift } from './refuse-drift.ts'
 import type { TableRoute } from './route.ts'
@@ -40,7 +40,10 @@ export interface RollbackOptions {
   reshape: boolean
 }
 
-/** Finds the route to the state of a version, reading the full backup it may need. */
+/**
+ * Finds the route to the state of a version, reading the full backup it may need.
+ * @throws RowbackError `backup.missing` (exit code 7) where backups of it were pruned or are not there; `backup.damaged`
+ */
 export async function findRoute(
   live: LiveState,
   repository: Repository | null,
@@ -48,7 +51,12 @@ export async function findRoute(
 ): Promise<{ tables: TableRoute[]; stored: StoredState | null }> {
   const isHead = to === headOf(live.versions)
   const stored = isHead ? await leftByHead(repository, live) : await storedState(live, repository, to)
-  return { tables: planRoute(live, to, stored), stored }
+  const tables = planRoute(live, to, stored)
+  if (stored && stored.gone.size > 0) {
+    const isAll = stored.isWhole && stored.tables.length + trackedAt(live.everTracked, live.versions, to).size === 0
+    throw goneTables(to, stored.gone, !isAll)
+  }
+  return { tables, stored }
 }
 
 /** What a rollback did. */

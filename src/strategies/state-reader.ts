@@ -16,7 +16,7 @@ import { pastShape } from './past-shape.ts'
 import { rebuildAt } from './rebuild-at.ts'
 import type { RebuiltTable } from './rebuilt-table.ts'
 import type { StoredState } from './recovery.ts'
-import { storedState } from './recovery.ts'
+import { goneTables, storedState } from './recovery.ts'
 import type { LiveState } from './session.ts'
 
 /** Where the rows of a table in some state can be read. */
@@ -59,7 +59,7 @@ export class StateReader implements ReadableState {
 
   /**
    * Finds where the state that version `at` left can be read.
-   * @throws RowbackError `backup.missing` or `backup.damaged`
+   * @throws RowbackError `backup.missing` or `backup.damaged`; of what was pruned, only when it is read
    */
   static async open(engine: Engine, live: LiveState, repository: Repository | null, at: number): Promise<StateReader> {
     const stored = await storedState(live, repository, at)
@@ -78,11 +78,21 @@ export class StateReader implements ReadableState {
     return { objects: this.#stored.objects, notes: this.#stored.objectNotes ?? [] }
   }
 
-  /** The tables that there were. */
+  /** The tables that there were, also those that cannot be read any more. */
   names(): string[] {
-    const stored = (this.#stored?.tables ?? []).map((table) => table.name)
+    const stored = [...(this.#stored?.tables ?? []).map((table) => table.name), ...(this.#stored?.gone.keys() ?? [])]
     const live = this.#live.tables.filter((table) => this.#isAsLive(table)).map((table) => table.name)
     return [...this.#tracked.keys(), ...stored, ...live]
+  }
+
+  /**
+   * Says beforehand that some tables cannot be read.
+   * @throws RowbackError `backup.missing` (exit code 7) where only pruned backups held one of them
+   */
+  assertKept(names: readonly string[]): void {
+    const wanted = new Set(names.map((name) => name.toLowerCase()))
+    const gone = new Map([...(this.#stored?.gone ?? [])].filter(([name]) => wanted.has(name.toLowerCase())))
+    if (gone.size > 0) throw goneTables(this.#at, gone, this.names().length > gone.size)
   }
 
   /**
@@ -114,13 +124,14 @@ export class StateReader implements ReadableState {
   #isAsLive({ name }: Table): boolean {
     const { tracked, versions } = this.#live
     if (this.#stored?.isWhole || this.#tracked.has(name) || tracked.has(name)) return false
-    if (this.#stored?.tables.some((table) => table.name === name)) return false
+    if (this.#stored?.tables.some((table) => table.name === name) || this.#stored?.gone.has(name)) return false
     return !createdBetween(versions, name, this.#at, headOf(versions))
   }
 
   async find(name: string): Promise<Place> {
     const tracked = this.#tracked.get(name)
     if (tracked) return this.#findTracked(tracked)
+    this.assertKept([name])
     const stored = this.#stored?.tables.find((table) => table.name === name)
     if (stored) return { kind: 'stored', stored }
     const table = this.#live.tables.find((candidate) => candidate.name === name)

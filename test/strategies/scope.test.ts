@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { BackupListOutput } from '../../src/operations/backup/list.ts'
 import type { BackupVerifyOutput } from '../../src/operations/backup/verify.ts'
+import type { DiffOutput } from '../../src/operations/diff.ts'
 import type { QueryOutput } from '../../src/operations/query.ts'
 import type { RollbackOutput } from '../../src/operations/rollback.ts'
 import type { AnyShop } from '../support/both-engines.ts'
@@ -166,10 +167,24 @@ onBothEngines('backups of the tables that a version may change', (current) => {
     const shop = await threeVersions()
     await shop.place.json(['backup', 'prune', '--keep-last', '1', '--yes'])
     expect(await backups(shop)).toEqual([[['customers', 'items', 'orders'], [2]]])
-    const { error } = await shop.place.json<{ error: { code: string; message: string } }>(['rollback', '1'], {
-      code: 7
-    })
-    expect(error.message).toMatch(/^The state of version 1 is gone\. The backup 000002-/)
+    const gone = /^Of the state of version 1 this table is gone: parts\. The backup 000002-.* was pruned on /
+    const refused = async (...args: string[]) => {
+      const { error } = await shop.place.json<{ error: { message: string; hint: string } }>(args, { code: 7 })
+      expect(error.message).toMatch(gone)
+      expect(error.hint).toMatch(/rowback query --at 1,.* --table TABLE .*rowback backup list$/)
+    }
+    await refused('rollback', '1')
+    await refused('query', 'SELECT * FROM parts', '--at', '1')
+    await refused('diff', '1', '2')
+    await refused('checkout', '1', '--to', 'then.db')
+    await refused('backup', 'export', '1')
+    const { rows } = await shop.place.json<QueryOutput>(['query', 'SELECT id FROM items ORDER BY id', '--at', '1'])
+    expect(rows).toEqual([[100], [200]])
+    const of = ['--table', 'customers']
+    const { tables } = await shop.place.json<DiffOutput>(['diff', '1', '3', ...of])
+    expect(tables).toMatchObject([{ table: 'customers', inserted: 0, updated: 0, deleted: 1 }])
+    await shop.place.json(['checkout', '1', '--to', 'then.db', ...of])
+    expect(shop.place.rows('SELECT name FROM customers ORDER BY id', 'then.db')).toEqual([['Anna'], ['Bob']])
     await shop.place.json(['rollback', '2'])
     expect(await shop.rows('SELECT name FROM customers ORDER BY id')).toEqual([['Anna'], ['Bob']])
   })

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { RowbackError } from '../../errors.ts'
 import type { Version } from '../../model/version.ts'
 import { assertNew, writeNewFile } from '../../store/new-file.ts'
+import type { Repository } from '../../store/repository.ts'
 import type { ReadableState } from '../../strategies/backup-reader.ts'
 import type { ExportedTable } from '../../strategies/export-sql.ts'
 import { exportState } from '../../strategies/export-sql.ts'
@@ -48,7 +49,7 @@ export const backupExport = operation({
     const version = await ledger.version(number)
     return engine.readTransaction(async () => {
       const live = await context.liveState()
-      const state = backup ? backup.reader : await StateReader.open(engine, live, repository, number)
+      const state = backup ? backup.reader : await wholeState(context, live, repository, number)
       const stateOf = state.takenAt ?? new Date().toISOString()
       const file = options.out ?? fileName(engine.database, stateOf)
       assertNew(file)
@@ -63,6 +64,18 @@ export const backupExport = operation({
     })
   }
 })
+
+/** @throws RowbackError `backup.missing` where tables of it are gone */
+async function wholeState(
+  { engine }: Context,
+  live: LiveState,
+  repository: Repository | null,
+  number: number
+): Promise<StateReader> {
+  const state = await StateReader.open(engine, live, repository, number)
+  state.assertKept(state.names())
+  return state
+}
 
 /** The database's name, without the ending of a file and without what a file name cannot hold. */
 function fileName(database: string, time: string): string {
