@@ -111,7 +111,9 @@ export function planScript(
       ? { tables: direct, note: null }
       : { tables, note: `${unseen}, so the whole database was backed up.` }
   refuseUnsupported(script, around.unsupported, trigger)
-  for (const table of touched.tables) refuseUnfit(table, tracked.has(table.name), engine)
+  for (const table of touched.tables) {
+    refuseUnfit(table, tracked.has(table.name), engine, howReached(table, targets, direct, unseen))
+  }
   const notes: string[] = []
   const toTrack = strategy === 'incremental' ? trackable(targets, around, engine.capturesScripts, notes) : []
   const needsAnchor = touched.tables.some((table) => !tracked.has(table.name))
@@ -137,6 +139,15 @@ function writesUnseen({ written, named, called }: Script, { objects, notes }: Sc
   return readView === undefined ? null : `The view ${readView} may call a function that writes any table`
 }
 
+/** Why a table that the script does not name may be written by it, a sentence; empty for one that it names. */
+function howReached(table: Table, targets: readonly Table[], direct: readonly Table[], unseen: string | null): string {
+  if (targets.includes(table)) return ''
+  const cascading = (one: Table) => reachedFrom([one], [one]).includes(table.name)
+  const from = direct.includes(table) ? direct.find(cascading) : undefined
+  const why = from ? `A foreign key of ${table.name} changes its rows with those of ${from.name}` : unseen
+  return `The script does not name ${table.name}. ${why}.`
+}
+
 function refuseUnsupported(script: Script, unsupported: readonly string[], trigger: Table | undefined): void {
   const written = unsupported.find((name) => script.written.has(name.toLowerCase()))
   if (written !== undefined) {
@@ -155,14 +166,16 @@ function refuseUnsupported(script: Script, unsupported: readonly string[], trigg
 function refuseUnfit(
   table: Table,
   isTracked: boolean,
-  { capturesScripts, transactionalDdl }: { capturesScripts: boolean; transactionalDdl: boolean }
+  { capturesScripts, transactionalDdl }: { capturesScripts: boolean; transactionalDdl: boolean },
+  how: string
 ): void {
   const { name, storage, triggers } = table
   if (!table.atomic) {
     throw unfit(
       name,
       `its storage engine ${storage} undoes nothing when a script fails half-way`,
-      `Convert it first: ALTER TABLE ${name} ENGINE=InnoDB`
+      `Convert it first: ALTER TABLE ${name} ENGINE=InnoDB`,
+      how
     )
   }
   if (!isTracked) return
@@ -170,7 +183,8 @@ function refuseUnfit(
     throw unfit(
       name,
       'its history is kept row by row, and this server cannot tell what a script changes',
-      `Change the rows of ${name} by a migration.`
+      `Change the rows of ${name} by a migration.`,
+      how
     )
   }
   const [trigger] = triggers
@@ -178,15 +192,16 @@ function refuseUnfit(
     throw unfit(
       name,
       `its history is kept row by row, and its trigger ${trigger} would fire when changed rows are marked`,
-      'Drop the trigger for the script and make it again afterwards.'
+      'Drop the trigger for the script and make it again afterwards.',
+      how
     )
   }
 }
 
-function unfit(table: string, reason: string, hint: string): RowbackError {
+function unfit(table: string, reason: string, hint: string, how = ''): RowbackError {
   return new RowbackError({
     code: 'strategy.unfit',
-    message: `What a script does to ${table} cannot be taken back: ${reason}.`,
+    message: `What a script does to ${table} cannot be taken back: ${reason}. ${how}`.trimEnd(),
     hint
   })
 }

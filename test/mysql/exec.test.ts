@@ -164,11 +164,16 @@ describe.skipIf(server === null)(`MySQL (${HOW_TO_PROVIDE}): a script of SQL as 
         'CREATE TABLE isam_too (id INT PRIMARY KEY) ENGINE=MyISAM',
         'CREATE TRIGGER noted AFTER UPDATE ON gate FOR EACH ROW INSERT INTO isam VALUES (1)'
       )
-      for (const script of ['DELETE FROM goods; INSERT INTO isam VALUES (1)', 'UPDATE gate SET n = 1']) {
-        expect(await errorOf(exec(script)), script).toMatchObject({
-          code: 'strategy.unfit',
-          message: expect.stringMatching(/isam|its trigger noted would fire/)
-        })
+      const isam =
+        'What a script does to isam cannot be taken back: its storage engine MyISAM undoes nothing when a script fails half-way.'
+      const reached = ' The script does not name isam. The trigger noted of gate may write any table.'
+      for (const [script, how] of [
+        ['DELETE FROM goods; INSERT INTO isam VALUES (1)', ''],
+        ['UPDATE gate SET n = 1', reached]
+      ] as const) {
+        const fires = strategy === 'incremental' && how !== ''
+        const message = fires ? expect.stringContaining('its trigger noted would fire') : `${isam}${how}`
+        expect(await errorOf(exec(script)), script).toMatchObject({ code: 'strategy.unfit', message })
       }
       expect((await goods()).length).toBe(3)
       expect(countsOf(await exec("UPDATE goods SET note = 'fits'"))).toEqual({ goods: [0, 3, 0] })
