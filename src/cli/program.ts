@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { withoutPassword } from '../config.ts'
 import { ExitCode } from '../errors.ts'
 import { catalog } from '../operations/catalog.ts'
 import type { Operation } from '../operations/operation.ts'
@@ -22,15 +23,25 @@ export function outputFlags(argv: readonly string[]): { json: boolean; quiet: bo
   return { json: argv.includes('--json'), quiet: argv.includes('--quiet'), color: !argv.includes('--no-color') }
 }
 
-/** The flags that name the database, as a shell takes them; a password is left to the user to type. */
-export function repeatedFlags(argv: readonly string[]): string {
-  return ['--target', '--repository']
-    .flatMap((name) => {
-      const at = argv.findIndex((word) => word === name || word.startsWith(`${name}=`))
-      const value = argv[at]?.slice(name.length + 1) || argv[at + 1]
-      return at < 0 || value === undefined || /:[^/@]*@/.test(value) ? [] : [` ${name} ${shellWord(value)}`]
-    })
-    .join('')
+/** Something before an @ that looks like a password, in a URL that is no URL. */
+const LIKE_PASSWORD = /:\/\/[^@]*:[^@]*@/
+
+/**
+ * The flags that name the database, as a shell takes them, without the password.
+ * @returns the flags, and whether a password was left out of them
+ */
+export function repeatedFlags(argv: readonly string[]): { flags: string; lacksPassword: boolean } {
+  let lacksPassword = false
+  const flags = ['--target', '--repository'].flatMap((name) => {
+    const at = argv.findIndex((word) => word === name || word.startsWith(`${name}=`))
+    const value = argv[at]?.slice(name.length + 1) || argv[at + 1]
+    if (at < 0 || value === undefined) return []
+    const bare = withoutPassword(value)
+    if (LIKE_PASSWORD.test(bare)) return []
+    if (bare !== value) lacksPassword = true
+    return [` ${name} ${shellWord(bare)}`]
+  })
+  return { flags: flags.join(''), lacksPassword }
 }
 
 /**

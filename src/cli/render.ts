@@ -18,9 +18,9 @@ export interface OutputFlags {
 export class Renderer {
   readonly #flags: OutputFlags
   /** Flags of this invocation that the next one needs, too. */
-  readonly #repeated: string
+  readonly #repeated: { flags: string; lacksPassword: boolean }
 
-  constructor(flags: OutputFlags, repeated: string) {
+  constructor(flags: OutputFlags, repeated: { flags: string; lacksPassword: boolean }) {
     this.#flags = flags
     this.#repeated = repeated
   }
@@ -65,8 +65,8 @@ export class Renderer {
   }
 
   #command(text: string): string {
-    return this.#repeated === ''
-      ? text
-      : text.replace(/\browback (?:backup )?[a-z]+/g, (verb) => `${verb}${this.#repeated}`)
+    const { flags, lacksPassword } = this.#repeated
+    const whole = text.replace(/\browback (?:backup )?[a-z]+/g, (verb) => `${verb}${flags}`)
+    return lacksPassword && whole !== text ? `${whole} (with the password in ROWBACK_PASSWORD)` : whole
   }
 }

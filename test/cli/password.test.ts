@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { repeatedFlags } from '../../src/cli/program.ts'
 import { withoutPassword } from '../../src/config.ts'
 
 test.each([
@@ -19,4 +20,14 @@ test.each([
   'a: b@c'
 ])('%s has none and stays as it is', (text) => {
   expect(withoutPassword(text)).toBe(text)
+})
+
+test.each([
+  [['log', '--target', 'mysql://ann:s3cret@db/shop'], ' --target mysql://ann@db/shop', true],
+  [['log', '--target=mysql://ann:p%40ss@db/shop?ssl=true'], " --target 'mysql://ann@db/shop?ssl=true'", true],
+  [['log', '--target', 'mysql://ann:pa/ss@db/shop', '--repository', 'kept'], ' --repository kept', false],
+  [['log', '--target', 'mysql://ann@db:3306/shop'], ' --target mysql://ann@db:3306/shop', false],
+  [['log'], '', false]
+])('the flags of %j that are typed again', (argv, flags, lacksPassword) => {
+  expect(repeatedFlags(argv)).toEqual({ flags, lacksPassword })
 })

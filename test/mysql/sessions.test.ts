@@ -245,6 +245,18 @@ describe.skipIf(server === null)(`sessions with MySQL (${HOW_TO_PROVIDE})`, () =
       expect(refused.stderr).toMatch(/Add control=same-schema to the target URL/)
     })
 
+    test('what to type next names the database without its password, and works so', async () => {
+      const url = await userWith(`ALL ON ${data()}`, `ALL ON ${control()}`)
+      await cli(['migrate', await goods(2), '--table', 'goods', '-m', 'x', '--target', url], { cwd: shop.place.path })
+      const refused = await cli(['show', '99', '--target', url], { cwd: shop.place.path })
+      expect(refused.stderr).not.toContain('s3cret')
+      const [, command, , from] = /(rowback log --target ('?)\S+\2) (.*)$/m.exec(refused.stderr) ?? []
+      expect(from).toBe('(with the password in ROWBACK_PASSWORD)')
+      const typed = (command ?? '').replaceAll("'", '').split(' ').slice(1)
+      const env = { ROWBACK_PASSWORD: 's3cret' }
+      expect(await cli(typed, { cwd: shop.place.path, env })).toMatchObject({ code: 0, stderr: '' })
+    })
+
     test('a password is written to no file and no output', async () => {
       const url = await userWith(`ALL ON ${data()}`, `ALL ON ${control()}`)
       const made = await cli(['init', '--target', url], { cwd: shop.place.path })
