@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { usageError } from './errors.ts'
 import type { BackupScope } from './model/version.ts'
 import { BACKUP_SCOPES } from './model/version.ts'
+import { inWords } from './schema-words.ts'
 
 export const CONFIG_FILE = 'rowback.yaml'
 export const DEFAULT_TARGET = 'sqlite:rowback.db'
@@ -61,7 +62,7 @@ export function loadConfig(overrides: ConfigOverrides, cwd = process.cwd(), env 
 function readConfigFile(path: string): ConfigFile {
   if (!existsSync(path)) return {}
   try {
-    return fileSchema.parse(parse(readFileSync(path, 'utf8')) ?? {})
+    return fileSchema.parse(parse(readFileSync(path, 'utf8')) ?? {}, { error: inWords })
   } catch (error) {
     const problem = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message
     throw usageError(

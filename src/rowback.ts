@@ -27,6 +27,7 @@ import type { SucceededRow } from './operations/rows.ts'
 import { succeededRows } from './operations/rows.ts'
 import { show } from './operations/show.ts'
 import { status } from './operations/status.ts'
+import { inWords } from './schema-words.ts'
 
 /** The version of this program. */
 export const TOOL_VERSION: string = (
@@ -98,11 +99,12 @@ function missing(config: Config, engine: Engine): RowbackError {
   })
 }
 
-/** What is wrong with an operation's input, in words. */
-function inputProblems({ issues }: z.ZodError): string {
+/** What is wrong with an operation's input, in words. @param called the name that the user knows an input by */
+function inputProblems({ issues }: z.ZodError, called: (input: string) => string): string {
   const problems = issues.map(({ path, message }) => {
-    const name = path.join('.') || 'the input'
-    return message.endsWith('received undefined') ? `${name} is missing` : `${name}: ${message}`
+    const [input, ...within] = path.map(String)
+    const name = input === undefined ? 'The input' : [called(input), ...within].join('.')
+    return `${name}: ${message}`
   })
   return `${problems.join('; ')}.`
 }
@@ -124,13 +126,18 @@ export class Rowback {
 
   /**
    * Runs any operation of the catalog.
+   * @param called the name that the user knows an input by, for messages: `keepLast` or `--keep-last`
    * @throws RowbackError `input.invalid` for input that does not fit, and what the operation throws
    */
-  async run<I extends z.ZodObject, O>(operation: Operation<I, O>, input: unknown): Promise<O> {
+  async run<I extends z.ZodObject, O>(
+    operation: Operation<I, O>,
+    input: unknown,
+    called: (input: string) => string = (name) => name
+  ): Promise<O> {
     this.#assertThere(operation)
-    const parsed = operation.input.safeParse(input)
+    const parsed = operation.input.safeParse(input, { error: inWords })
     if (!parsed.success) {
-      throw usageError('input.invalid', inputProblems(parsed.error), `See: rowback ${operation.name} --help`)
+      throw usageError('input.invalid', inputProblems(parsed.error, called), `See: rowback ${operation.name} --help`)
     }
     const context = this.#context.forOne()
     try {

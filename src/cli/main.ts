@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander'
 import { withoutPassword } from '../config.ts'
-import { ExitCode, RowbackError, usageError } from '../errors.ts'
+import { ExitCode, RowbackError } from '../errors.ts'
 import { makeProgram, outputFlags, repeatedFlags } from './program.ts'
 import { Renderer } from './render.ts'
 import { keepYoungSpaceSmall } from './young-space.ts'
@@ -47,10 +47,6 @@ function report(error: unknown, renderer: Renderer): ExitCode {
 
 function asRowbackError(error: unknown): RowbackError {
   if (error instanceof RowbackError) return error
-  if (error instanceof CommanderError) {
-    const message = error.code === 'commander.help' ? 'No command was given.' : error.message.replace(/^error: /, '')
-    return usageError('usage', message, 'See the commands with: rowback --help')
-  }
   const message = error instanceof Error ? error.message : String(error)
   return new RowbackError({
     code: 'unexpected',

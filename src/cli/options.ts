@@ -30,8 +30,18 @@ function toArgument(name: string, schema: ObjectSchema): Argument {
   return new Argument(schema.required?.includes(name) ? `<${shown}>` : `[${shown}]`, property.description)
 }
 
+function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+}
+
+/** The name of an input as it is typed: its flag, or the argument as the help shows it. */
+export function typedName(operation: Operation, name: string): string {
+  if (!operation.positional.includes(name)) return flagOf(name)
+  return (operation.input.shape[name]?.meta() as OptionMeta | undefined)?.placeholder ?? name.toUpperCase()
+}
+
 function toOptions(name: string, property: Property): Option[] {
-  const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+  const flag = flagOf(name)
   const description = property.description ?? ''
   if (property.type === 'boolean') {
     const option = new Option(flag, description)

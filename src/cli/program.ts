@@ -1,10 +1,11 @@
+import type { CommanderError } from 'commander'
 import { Command } from 'commander'
 import { withoutPassword } from '../config.ts'
-import { ExitCode } from '../errors.ts'
+import { ExitCode, usageError } from '../errors.ts'
 import { catalog } from '../operations/catalog.ts'
 import type { Operation } from '../operations/operation.ts'
 import { openFor, TOOL_VERSION } from '../rowback.ts'
-import { addInputs, inputOf } from './options.ts'
+import { addInputs, inputOf, typedName } from './options.ts'
 import { Progress } from './progress.ts'
 import type { Renderer } from './render.ts'
 import { shellWord } from './views/table.ts'
@@ -61,7 +62,7 @@ export function makeProgram(
     .version(TOOL_VERSION)
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeOut: (text) => renderer.text(text), writeErr: () => {} })
-    .exitOverride()
+    .exitOverride((error) => endWith(error, ''))
     .addHelpText('after', `\nExample:\n  $ rowback migrate customers.csv -m "Q3 customers"`)
   addGlobalFlags(program)
   const run = (operation: Operation, input: Record<string, unknown>, flags: GlobalFlags & Record<string, unknown>) =>
@@ -95,8 +96,25 @@ const GROUPS: Record<string, string> = {
 function groupOf(program: Command, names: readonly string[]): Command {
   return names.reduce((parent, name) => {
     const known = parent.commands.find((command) => command.name() === name)
-    return known ?? parent.command(name).description(GROUPS[name] as string)
+    return (
+      known ??
+      parent
+        .command(name)
+        .description(GROUPS[name] as string)
+        .exitOverride((error) => endWith(error, name))
+    )
   }, program)
+}
+
+/** Help ends well; anything else is a mistake that the help of this command can clear up. */
+function endWith(error: CommanderError, command: string): never {
+  if (error.exitCode === 0) throw error
+  const message = error.code === 'commander.help' ? 'No command was given.' : error.message.replace(/^error: /, '')
+  throw usageError(
+    'usage',
+    message,
+    command === '' ? 'See the commands with: rowback --help' : `See: rowback ${command} --help`
+  )
 }
 
 type RunOperation = (
@@ -113,6 +131,7 @@ function addCommand(program: Command, operation: Operation, run: RunOperation): 
     .description([operation.summary, operation.details].filter((part) => part !== '').join('\n\n'))
     .addHelpText('after', `\nExample:\n  $ ${operation.example}`)
     .configureHelp({ showGlobalOptions: false })
+    .exitOverride((error) => endWith(error, operation.name))
   command.action(async (...given: unknown[]) => {
     const flags = { ...program.opts(), ...command.opts() } as GlobalFlags & Record<string, unknown>
     const input = inputOf(operation, given.slice(0, operation.positional.length), command.opts())
@@ -138,7 +157,7 @@ async function runOperation(
     signal
   })
   try {
-    const output = await rowback.run(operation, input)
+    const output = await rowback.run(operation, input, (name) => typedName(operation, name))
     progress.stop()
     renderer.result(output, (style) => viewOf(operation.name)(output, style))
     return operation.exitCode?.(output) ?? ExitCode.done

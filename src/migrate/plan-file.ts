@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { usageError } from '../errors.ts'
 import { columnRuleSchema } from '../format/rules.ts'
 import { WRITE_MODES } from '../model/change.ts'
+import { inWords } from '../schema-words.ts'
 import type { TableRequest } from './request.ts'
 
 const columnNames = z.union([z.string().transform((name) => [name]), z.array(z.string()).min(1)])
@@ -65,7 +66,7 @@ export function readPlanFile(path: string): Plan {
 
 function parsePlan(path: string): z.output<typeof planSchema> {
   try {
-    return planSchema.parse(parse(readFileSync(path, 'utf8')))
+    return planSchema.parse(parse(readFileSync(path, 'utf8')), { error: inWords })
   } catch (error) {
     const problem = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message
     throw usageError(

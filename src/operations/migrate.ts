@@ -52,7 +52,10 @@ const input = z.object({
     placeholder: 'POLICY'
   }),
   maxFailed: text('fail as a whole when more rows than this fail', 'N|P%')
-    .refine((limit) => parseMaxFailed(limit) !== null, 'write a number of rows, or a percentage such as 5%')
+    .refine(
+      (limit) => parseMaxFailed(limit) !== null,
+      'write a number of rows, or a percentage such as 5%, not more than 100%'
+    )
     .optional(),
   dryRun: flag('say what would happen and change nothing'),
   delimiter: text('what separates the cells of a CSV; detected when left out', 'CHARACTER').optional(),

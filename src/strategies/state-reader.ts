@@ -91,8 +91,9 @@ export class StateReader implements ReadableState {
    */
   assertKept(names: readonly string[]): void {
     const wanted = new Set(names.map((name) => name.toLowerCase()))
-    const gone = new Map([...(this.#stored?.gone ?? [])].filter(([name]) => wanted.has(name.toLowerCase())))
-    if (gone.size > 0) throw goneTables(this.#at, gone, this.names().length > gone.size)
+    const all = [...(this.#stored?.gone ?? [])]
+    const gone = new Map(all.filter(([name]) => wanted.has(name.toLowerCase())))
+    if (gone.size > 0) throw goneTables(this.#at, gone, this.names().length > all.length)
   }
 
   /**

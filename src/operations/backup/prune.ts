@@ -15,6 +15,7 @@ import type { PrunedHistory } from './prune-history.ts'
 import { assertHistoryAlone, pruneHistory } from './prune-history.ts'
 
 const HOUR_MS = 3_600_000
+const HOURS = 'write a number of hours from 0 on, such as 48'
 
 const input = z.object({
   keepLast: count('keep so many of the newest backups').optional(),
@@ -25,7 +26,7 @@ const input = z.object({
   ).optional(),
   dryRun: flag('say what would go and change nothing'),
   yes: flag('give up the versions that cannot be gone back to afterwards, or leave old history to the repository'),
-  grace: z.coerce.number('write a number of hours').min(0, 'write 0 or more').default(24).meta({
+  grace: z.coerce.number(HOURS).min(0, HOURS).default(24).meta({
     description: 'how long things stay in the trash before a later prune deletes them',
     placeholder: 'HOURS'
   }),
