@@ -177,6 +177,10 @@ for (const [name, make] of Object.entries(HOSTS)) {
           expect((await errorOf(at(1, sql))).code).toBe('query.writes')
         }
         expect((await errorOf(at(1, 'SELECT 1; SELECT 2'))).code).toBe('query.several')
+        for (const version of [1, undefined]) {
+          const error = await errorOf(shop.db.query('selec 1', version === undefined ? {} : { at: version }))
+          expect([error.code, error.message]).toEqual(['query.invalid', expect.stringMatching(/near ["']selec/)])
+        }
       })
 
       test('a version by its time, and none that early', async () => {

@@ -38,7 +38,7 @@ import { createText, withoutColumn } from './create-text.ts'
 import { declaredType, SHORT_TEXT } from './declare.ts'
 import { decodeRows } from './decode.ts'
 import { MysqlDumpText } from './dump-text.ts'
-import { isRepeated, translate } from './errors.ts'
+import { isMysqlError, isRepeated, translate } from './errors.ts'
 import { findRows } from './find-rows.ts'
 import { findViolations, withStandIns } from './foreign-keys.ts'
 import { addColumn, columnText, renameColumn, retypeColumn } from './history-columns.ts'
@@ -53,7 +53,7 @@ import { makeSchemaObject, readSchemaObjects } from './schema-objects.ts'
 import { ScriptSession } from './script-session.ts'
 import { SetWriter } from './set-writer.ts'
 import { isFinished, shadowOf } from './shadow.ts'
-import { bind, list, quote } from './sql-text.ts'
+import { bind, list, literal, quote } from './sql-text.ts'
 import type { Statements } from './statements.ts'
 import type { MysqlTarget } from './target.ts'
 import { parseTarget } from './target.ts'
@@ -68,6 +68,8 @@ const READS =
   /^(\s|--[^\n]*(\n|$)|#[^\n]*(\n|$)|\/\*(?!!)[\s\S]*?\*\/|\()*(SELECT|WITH|VALUES|TABLE|SHOW|DESCRIBE|DESC|EXPLAIN)\b/i
 /** So many long VARCHARs would make a row longer than the 65,535 bytes that a server allows. */
 const MOST_VARCHARS = 30
+/** https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html#error_er_parse_error */
+const NO_STATEMENT = 1064
 const INNODB = ' ENGINE=InnoDB DEFAULT CHARSET=utf8mb4'
 const SHOWN_OF_VERSIONS = [
   ...['version_id', 'kind', 'status', 'strategy', 'author', 'author_name', 'author_email', 'author_alias'],
@@ -231,7 +233,7 @@ export class MysqlEngine extends SqlEngine {
   }
 
   async readOnlyQuery(sql: string): Promise<QueryResult> {
-    assertReads(sql)
+    await this.#assertReads(sql)
     return this.#translated(async () => {
       const connection = await this.#alive()
       await connection.execute('START TRANSACTION READ ONLY')
@@ -243,8 +245,18 @@ export class MysqlEngine extends SqlEngine {
     })
   }
 
+  /** @throws RowbackError `target.read_only`, or the server's own error for what is no statement */
+  async #assertReads(sql: string): Promise<void> {
+    if (READS.test(sql) && !/\bINTO\s+(OUTFILE|DUMPFILE|@)/i.test(sql)) return
+    await this.#translated(async () => assertIsStatement(await this.#alive(), sql))
+    throw new RowbackError({
+      code: 'target.read_only',
+      message: 'Only what reads can be asked: SELECT, WITH, SHOW, DESCRIBE, EXPLAIN.'
+    })
+  }
+
   async readOnlyQueryAt(sql: string, past: PastState): Promise<QueryResult> {
-    assertReads(sql)
+    await this.#assertReads(sql)
     let session: MysqlEngine | null = null
     // Temporary tables are another session's, for in this one a transaction may be reading what they are made of.
     const open = async () => {
@@ -1009,14 +1021,12 @@ function overtaken(database: string, cause: unknown): RowbackError {
   })
 }
 
-/** @throws RowbackError `target.read_only` */
-function assertReads(sql: string): void {
-  if (!READS.test(sql) || /\bINTO\s+(OUTFILE|DUMPFILE|@)/i.test(sql)) throw onlyReads()
-}
-
-function onlyReads(): RowbackError {
-  return new RowbackError({
-    code: 'target.read_only',
-    message: 'Only what reads can be asked: SELECT, WITH, SHOW, DESCRIBE, EXPLAIN.'
-  })
+/** The server reads a statement that is prepared, and does not run it. @throws the driver's error for what is none */
+async function assertIsStatement(connection: Connection, sql: string): Promise<void> {
+  try {
+    await connection.execute(`PREPARE rowback_asked FROM ${literal(sql)}`)
+    await connection.execute('DEALLOCATE PREPARE rowback_asked')
+  } catch (error) {
+    if (isMysqlError(error) && error.errno === NO_STATEMENT) throw error
+  }
 }

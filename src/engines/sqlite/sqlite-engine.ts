@@ -120,7 +120,7 @@ export class SqliteEngine extends SqlEngine {
   }
 
   async readOnlyQueryAt(sql: string, past: PastState): Promise<QueryResult> {
-    assertReads(sql)
+    this.#translated(() => assertReads(sql))
     const session = await this.openScratch()
     const relations = await this.relations()
     try {
@@ -659,7 +659,10 @@ function versionIndex(table: string): string {
   return `rowback_version_${table}`
 }
 
-/** A read-only connection still lets VACUUM INTO and ATTACH make files. @throws RowbackError `target.read_only` */
+/**
+ * A read-only connection still lets VACUUM INTO and ATTACH make files.
+ * @throws RowbackError `target.read_only`, or the database's own error for what is no statement
+ */
 function assertReads(sql: string): void {
   const statement = sql.replace(/^(\s|--[^\n]*(\n|$)|\/\*[\s\S]*?\*\/)+/, '')
   if (
@@ -667,7 +670,22 @@ function assertReads(sql: string): void {
     !/^WITH\b[\s\S]*\b(INSERT|UPDATE|DELETE)\s/i.test(statement)
   )
     return
+  assertIsStatement(statement)
   throw new RowbackError({ code: 'target.read_only', message: 'Only SELECT, WITH, VALUES and EXPLAIN can be asked.' })
+}
+
+/** A statement is read by a database of its own, and not run. @throws the driver's error for what is none */
+function assertIsStatement(statement: string): void {
+  // Some of these take effect when they are read: https://sqlite.org/pragma.html
+  if (/^PRAGMA\b/i.test(statement)) return
+  const db = new DatabaseSync(':memory:')
+  try {
+    db.prepare(statement)
+  } catch (error) {
+    if (error instanceof Error && /syntax error|incomplete input|unrecognized token/.test(error.message)) throw error
+  } finally {
+    db.close()
+  }
 }
 
 function prepare(db: DatabaseSync, sql: string): StatementSync {
