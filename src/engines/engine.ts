@@ -369,6 +369,8 @@ export interface Engine {
   readWritten(table: Table, from: number, to: number): AsyncIterable<Lines>
   /** The rows that a version superseded and did not write itself, as lines of `writableColumns(table)`. */
   readSuperseded(table: Table, tracking: Tracking, by: number): AsyncIterable<Lines>
+  /** The rows that some version from `from` on wrote and another superseded, as lines of `writableColumns(table)`. */
+  readReplaced(table: Table, tracking: Tracking, from: number): AsyncIterable<Lines>
   /** The rows that versions up to this one superseded, which only states before it need, as lines of `writableColumns(table)`. */
   readOldHistory(table: Table, tracking: Tracking, until: number): AsyncIterable<Lines>
   /** Deletes them. @returns how many */

@@ -161,6 +161,12 @@ export abstract class SqlEngine implements Engine {
     return this.linesWhere(table, this.historyOf(tracking), where)
   }
 
+  readReplaced(table: Table, tracking: Tracking, from: number): AsyncIterable<Lines> {
+    const version = this.quote(VERSION_COLUMN)
+    const where = `${version} >= ${from} AND ${this.quote(SUPERSEDED_COLUMN)} <> ${version}`
+    return this.linesWhere(table, this.historyOf(tracking), where)
+  }
+
   readOldHistory(table: Table, tracking: Tracking, until: number): AsyncIterable<Lines> {
     return this.linesWhere(table, this.historyOf(tracking), `${this.quote(SUPERSEDED_COLUMN)} <= ${until}`)
   }

@@ -18,6 +18,10 @@ export interface DriftedRows {
   key: string[]
 }
 
+export function isAny({ inserted, updated, deleted }: DriftedRows): boolean {
+  return inserted + updated + deleted > 0
+}
+
 /** Rows of one table that others changed, as programs get them. */
 export interface DriftJson {
   table: string

@@ -40,7 +40,7 @@ export interface RollbackOutput extends Omit<VersionJson, 'version' | 'status'> 
   status: VersionJson['status'] | 'dry-run'
   /** How each table gets there, in words. */
   route: string[]
-  /** Rows of others that were overwritten, or would be; they are in the backup taken before. */
+  /** Rows of others that were overwritten, or would be; they are in the backup taken before, or in history. */
   drift: DriftJson[]
   notes: string[]
 }
@@ -48,7 +48,7 @@ export interface RollbackOutput extends Omit<VersionJson, 'version' | 'status'> 
 export const rollback = operation({
   name: 'rollback',
   summary: 'bring the data back to what an earlier version left, as a new version',
-  details: `The present state is backed up first (snapshot) or kept in history (incremental), so that a rollback can itself be rolled back: history is never rewritten. A table that a later version made is dropped; going forward again makes it anew.`,
+  details: `The present state is backed up first (snapshot) or kept in history (incremental), so that a rollback can itself be rolled back: history is never rewritten. A table that a later version made is dropped; going forward again makes it anew. Rows that others changed since, and that would be overwritten, are named and need --yes; under incremental it looks at those rows alone that it touches, and rowback status --drift at all.`,
   example: 'rowback rollback 6 -m "the Q3 file was wrong"',
   positional: ['version'],
   input,

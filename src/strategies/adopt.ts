@@ -2,6 +2,7 @@ import { ExitCode, RowbackError } from '../errors.ts'
 import type { RowChange } from '../model/change.ts'
 import { count, noCounts } from '../model/change.ts'
 import type { DriftedRows } from '../model/drift.ts'
+import { isAny } from '../model/drift.ts'
 import type { Table } from '../model/table.ts'
 import { imageColumns, writableColumns } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
@@ -222,10 +223,6 @@ function withoutKey({ name }: Table): RowbackError {
     message: `Others changed rows of ${name} that have NULL in its key, so they cannot be told from others.`,
     hint: `Give them a key, or leave the table out with: --table`
   })
-}
-
-function isAny({ inserted, updated, deleted }: DriftedRows): boolean {
-  return inserted + updated + deleted > 0
 }
 
 function renewedNote({ name }: Table, { renewed }: TheirChanges): string[] {

@@ -1,6 +1,7 @@
 import type { Engine } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import type { DriftedRows } from '../model/drift.ts'
+import { isAny } from '../model/drift.ts'
 import type { Table } from '../model/table.ts'
 import { imageColumns, sameList } from '../model/table.ts'
 import type { Version } from '../model/version.ts'
@@ -18,6 +19,7 @@ import { liveImage, noImage, storedImage } from './table-image.ts'
 import { reachedBy } from './touched.ts'
 import type { TheirChanges } from './tracked-drift.ts'
 import { TrackedDrift } from './tracked-drift.ts'
+import { driftUndone } from './undone-drift.ts'
 
 /** What was found of changes by others. */
 export interface Drift {
@@ -47,6 +49,12 @@ export class DriftFinder {
   async onRoute(steps: readonly TableRoute[], to: number, present: Manifest | null): Promise<Drift> {
     const drift: Drift = { tables: [], notes: [] }
     for (const step of steps) {
+      if (step.kind === 'undo') {
+        const rows = await driftUndone(this.#engine, this.#repository, this.#live, { ...step, to })
+        if (typeof rows === 'string') drift.notes.push(rows)
+        else if (isAny(rows)) drift.tables.push(rows)
+        continue
+      }
       if (step.kind !== 'restore' && step.kind !== 'drop' && !isFromTracked(step)) continue
       const { table, tracked } = step
       if (isFromTracked(step) && !(await this.isWritten(table.name, to))) continue
@@ -71,7 +79,7 @@ export class DriftFinder {
     }
     const ofTracked = new TrackedDrift(this.#engine, this.#repository, this.#live)
     const rows = await inTracked(table, await ofTracked.of(table, tracked), notes)
-    return rows && rows.inserted + rows.updated + rows.deleted > 0 ? rows : null
+    return rows && isAny(rows) ? rows : null
   }
 
   async #lostIn(
@@ -86,7 +94,7 @@ export class DriftFinder {
     const wanted = stored ? storedImage(this.#repository, stored) : noImage(now)
     const gaps = await this.#gapsOf(table, stored, wanted, now, to, notes)
     const rows = gaps.length === 0 ? null : await driftLost(table, gaps, now, wanted)
-    return rows && rows.inserted + rows.updated + rows.deleted > 0 ? rows : null
+    return rows && isAny(rows) ? rows : null
   }
 
   /** From one version that wrote the table to the next, and from the last one to now. */
@@ -169,7 +177,7 @@ export class DriftFinder {
       const rows = tracked
         ? await inTracked(table, await ofTracked.of(table, tracked), drift.notes)
         : await this.#inUntracked(table, drift.notes)
-      if (rows && rows.inserted + rows.updated + rows.deleted > 0) drift.tables.push(rows)
+      if (rows && isAny(rows)) drift.tables.push(rows)
     }
     return drift
   }

@@ -20,7 +20,7 @@ export function refuseDrift({ tables, notes }: Drift, to: number, head: number):
   throw new RowbackError({
     code: 'drift',
     message: `Others changed ${listed(all)} since version ${to}, which would be lost.`,
-    hint: `To overwrite them, add --yes; they are backed up first. To see them: ${see}`,
+    hint: `To overwrite them, add --yes; a backup or the history keeps them. To see them: ${see}`,
     exit: ExitCode.conflict,
     details: { drift, notes }
   })

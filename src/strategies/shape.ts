@@ -1,5 +1,5 @@
 import type { Table } from '../model/table.ts'
-import { imageColumns, sameList } from '../model/table.ts'
+import { imageColumns, sameList, writableColumns } from '../model/table.ts'
 import type { TableManifest } from '../store/manifest.ts'
 
 type Shape = Pick<TableManifest['definition'][number], 'name' | 'declared' | 'nullable' | 'generated'>
@@ -11,6 +11,14 @@ export function hasSameShape(table: Table, stored: TableManifest): boolean {
     sameList(table.order ?? [], stored.order ?? []) &&
     sameList(table.columns.map(textOf), stored.definition.map(textOf))
   )
+}
+
+/** Whether rows of a change set stand in the columns that the table has now, of the same types. */
+export function hasSameColumns(table: Table, written: readonly string[], columns: readonly Shape[]): boolean {
+  const now = writableColumns(table)
+  const declared = new Map(columns.map((column) => [column.name, column.declared]))
+  const names = now.map(({ name }) => name)
+  return sameList(names, written) && now.every((column) => declared.get(column.name) === column.declared)
 }
 
 /** The columns that the table has and will have, of the same type. */

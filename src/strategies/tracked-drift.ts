@@ -2,8 +2,7 @@ import type { Engine } from '../engines/engine.ts'
 import { WHOLE_TABLE } from '../engines/engine.ts'
 import { RowbackError } from '../errors.ts'
 import { RowKey } from '../model/key.ts'
-import type { Column, Table } from '../model/table.ts'
-import { sameList, writableColumns } from '../model/table.ts'
+import type { Table } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
 import { decodeRow, encodeRow, linesOf } from '../model/value.ts'
 import type { TrackedTable } from '../model/version.ts'
@@ -17,6 +16,7 @@ import { lostBetween, ofTable } from './rebuild-at.ts'
 import type { RebuiltTable } from './rebuilt-table.ts'
 import { rebuildTable } from './rebuilt-table.ts'
 import type { LiveState } from './session.ts'
+import { hasSameColumns } from './shape.ts'
 import { writersOf } from './written-by.ts'
 
 /** What others did to a tracked table since the newest version that wrote it. */
@@ -56,7 +56,7 @@ export class TrackedDrift {
       }
       const rebuilt = await rebuildTable(this.#repository, this.#changeSets, table.name, tracked.since)
       if (rebuilt === null) return notKnown(table, 'the repository has no change sets of it')
-      if (!hasSameColumns(table, rebuilt))
+      if (!hasSameColumns(table, rebuilt.written, rebuilt.columns))
         return `${table.name}: others changed its columns, so its rows are not compared.`
       const changes = await this.#changesSince(table, rebuilt)
       const renewed = await this.#renewedIn(table, tracked, changes, this.#changeSets)
@@ -102,17 +102,6 @@ export class TrackedDrift {
     }
     return renewed
   }
-}
-
-function hasSameColumns(table: Table, { written, columns }: RebuiltTable): boolean {
-  const now = writableColumns(table)
-  const declared = new Map(columns.map((column): [string, Column] => [column.name, column]))
-  return (
-    sameList(
-      now.map(({ name }) => name),
-      written
-    ) && now.every((column) => declared.get(column.name)?.declared === column.declared)
-  )
 }
 
 /** In memory are a hash of each row, and the rows that differ. */

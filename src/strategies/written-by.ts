@@ -51,7 +51,7 @@ export async function writersOf(
 }
 
 /** Whether the rows that a change set lists are those of its version alone: there were none before. */
-async function isAllNew(
+export async function isAllNew(
   repository: Repository,
   { name, base }: TableChangeSet,
   rowsBefore: number | null | undefined

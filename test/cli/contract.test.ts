@@ -773,7 +773,7 @@ describe.concurrent('drift', () => {
     expect(refused.error.code).toBe('drift')
     expect(refused.error.message).toBe('Others changed 2 rows of parts (id 1, 3) since version 1, which would be lost.')
     expect(refused.error.hint).toBe(
-      'To overwrite them, add --yes; they are backed up first. To see them: rowback diff 1 --table parts'
+      'To overwrite them, add --yes; a backup or the history keeps them. To see them: rowback diff 1 --table parts'
     )
     expect([parts(), place.rows('SELECT * FROM customers')]).toEqual([drifted, customers])
     const done = await place.json<VersionJson>(['rollback', '1', '--yes'])

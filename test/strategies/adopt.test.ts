@@ -2,12 +2,13 @@ import { readdir, rename, rm } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import type { AdoptOutput } from '../../src/operations/adopt.ts'
 import type { BlameOutput } from '../../src/operations/blame.ts'
+import type { RollbackOutput } from '../../src/operations/rollback.ts'
 import type { StatusOutput } from '../../src/operations/status.ts'
 import type { AnyShop } from '../support/both-engines.ts'
 import { onBothEngines } from '../support/both-engines.ts'
 
 interface Refused {
-  error: { code: string; message: string; hint: string }
+  error: { code: string; message: string; hint: string; drift?: unknown }
 }
 
 const asText = (cell: unknown) => (cell === null ? null : String(cell))
@@ -251,14 +252,89 @@ for (const [keys, id] of Object.entries(KEYS)) {
       expect(await names(shop)).toEqual(before)
     })
 
-    test('are kept in history when a rollback overwrites them', async () => {
+    test('are named before a rollback overwrites them, and kept in history', async () => {
       const shop = await begin()
       await shop.sql("UPDATE names SET city = 'Paris' WHERE id = 3")
-      await shop.place.json(['rollback', '1'])
+      const changed = await names(shop)
+      for (const more of [[], ['--dry-run']]) {
+        const { error } = await shop.place.json<Refused>(['rollback', '1', ...more], { code: 5 })
+        expect(error).toMatchObject({
+          code: 'drift',
+          message: 'Others changed 1 row of names (id 3) since version 1, which would be lost.',
+          drift: [{ table: 'names', inserted: 0, updated: 1, deleted: 0, rows: [{ op: 'update', key: key(3) }] }]
+        })
+      }
+      expect(await names(shop)).toEqual(changed)
+      const done = await shop.place.json<RollbackOutput>(['rollback', '1', '--yes'])
+      expect(done.drift).toMatchObject([{ table: 'names', updated: 1 }])
       expect((await names(shop)).find(([one]) => one === '3')).toEqual(['3', 'Cid', 'Bonn'])
       const history = shop.engine === 'sqlite' ? 'history_names' : `${shop.database}_rowback.history_names`
       expect(await shop.rows(`SELECT name, city FROM ${history} WHERE superseded_by = 3`)).toEqual([['Cid', 'Paris']])
       expect(await drift(shop)).toEqual({ tables: [], notes: [] })
+    })
+
+    test('are told of a rollback where it touches them, whatever was done to them, and not where it leaves them', async () => {
+      const shop = await begin()
+      await load(shop, '3,Cid,Kiev', '4,Dan,Caen', '5,Eve,Bari', '6,Fay,Pisa')
+      const lost = async (to: number) => {
+        const { error } = await shop.place.json<Refused>(['rollback', String(to)], { code: 5 })
+        return error.drift
+      }
+      // Nobody has touched these since version 2.
+      await shop.sql(
+        "UPDATE names SET city = 'Paris' WHERE id = 1",
+        'DELETE FROM names WHERE id = 7',
+        "INSERT INTO names (id, name, city) VALUES (9, 'Ned', 'Linz')"
+      )
+      expect((await shop.place.json<RollbackOutput>(['rollback', '2', '--dry-run'])).drift).toEqual([])
+      await shop.sql(
+        // As version 2 had it, though version 3 wrote it last: it stays so.
+        "UPDATE names SET city = 'Berlin' WHERE id = 3",
+        'DELETE FROM names WHERE id = 4 OR id = 5',
+        "UPDATE names SET city = 'Rome' WHERE id = 6"
+      )
+      expect(await lost(2)).toEqual([
+        {
+          ...{ table: 'names', inserted: 0, updated: 1, deleted: 1 },
+          rows: [
+            { op: 'update', key: key(6) },
+            { op: 'delete', key: key(4) }
+          ]
+        }
+      ])
+      // As version 2 had it: for version 1 that is the work of others.
+      expect(await lost(1)).toMatchObject([{ inserted: 0, updated: 2, deleted: 1 }])
+      await shop.sql(`UPDATE names SET id = 8 WHERE id = 6`)
+      expect(await lost(2)).toMatchObject([{ inserted: 1, updated: 0, deleted: 1 }])
+      await shop.place.json(['rollback', '2', '--yes'])
+      expect(await names(shop)).toEqual([
+        ['1', 'Ann', 'Paris'],
+        ['2', 'Bob', 'Oslo'],
+        ['3', 'Cid', 'Berlin'],
+        ['4', 'Dan', 'Lyon'],
+        ['9', 'Ned', 'Linz']
+      ])
+    })
+
+    test('are told of a rollback over rows of others, past new columns and back, and where that cannot be known', async () => {
+      const shop = await begin()
+      await shop.sql("UPDATE names SET city = 'Bern' WHERE id = 3")
+      await load(shop, '3,Cid,Kiev')
+      await shop.place.json(['rollback', '2', '--yes'])
+      await shop.sql('ALTER TABLE names ADD COLUMN town VARCHAR(20)')
+      await load(shop, '3,Cid,Ulm')
+      expect((await shop.place.json<RollbackOutput>(['rollback', '1', '--dry-run'])).drift).toEqual([])
+      await shop.sql("UPDATE names SET town = 'T' WHERE id = 3")
+      const { error } = await shop.place.json<Refused>(['rollback', '1'], { code: 5 })
+      expect(error.drift).toMatchObject([{ inserted: 0, updated: 1, deleted: 0 }])
+      await rm(shop.place.at('.rowback/changesets'), { recursive: true })
+      const { drift: none, notes } = await shop.place.json<RollbackOutput>(['rollback', '1'])
+      expect(none).toEqual([])
+      expect(notes).toContainEqual(
+        expect.stringMatching(
+          /^names: what others changed is not known: the repository does not have the change set of/
+        )
+      )
     })
 
     test('are not told where change sets are lost, or where nothing changed', async () => {
