@@ -30,8 +30,13 @@ const server = inject('mysqlUrl')
  * @param tests gets what gives the shop of the test that runs
  */
 export function onBothEngines(name: string, tests: (shop: () => AnyShop) => void): void {
-  describeOn(`${name} (sqlite)`, sqliteShop, tests)
+  onSqlite(name, tests)
   onMysql(name, tests)
+}
+
+/** The same on SQLite alone. */
+export function onSqlite(name: string, tests: (shop: () => AnyShop) => void): void {
+  describeOn(`${name} (sqlite)`, sqliteShop, tests)
 }
 
 /** The same on that server alone. */
