@@ -205,6 +205,40 @@ onBothEngines('history taken out of the database', (shop) => {
     })
   })
 
+  test('goes where it is proven: tables where it is not are named and keep theirs', async () => {
+    for (const text of ['id,word\n1,a\n2,b\n', 'id,word\n1,c\n', 'id,word\n1,d\n']) {
+      const source = await shop().place.write('source.csv', text)
+      await db.migrate({ source, table: 'words', key: ['id'], create: true, strategy: 'incremental', description: 'w' })
+    }
+    const words = async (at: number) => (await db.query('SELECT id, word FROM words ORDER BY id', { at })).rows
+    const states = [await people(2), await words(8), await words(9)]
+    await shop().sql("UPDATE people SET size = 99 WHERE name = 'Eve'")
+    const rows = await history()
+    const args = ['backup', 'prune', '--history-before', '10']
+    const why = /^The repository does not have people as the history in the database has it/
+    const kept = [{ table: 'people', code: 'history.not_kept', reason: expect.stringMatching(why) }]
+    const output = expect.objectContaining({
+      history: [expect.objectContaining({ table: 'words', rows: 2, since: 10 })],
+      historyKept: [expect.objectContaining(kept[0])]
+    })
+    expect(await shop().place.json([...args, '--dry-run'], { code: 5 })).toEqual(output)
+    expect((await shop().place.json<{ error: { code: string } }>(args, { code: 5 })).error.code).toBe('prune.history')
+    const { stdout } = await shop().place.run([...args, '--dry-run'])
+    expect(stdout).toContain('The history of people stays. The repository does not have people')
+    expect(await shop().place.json([...args, '--yes'], { code: 5 })).toEqual(output)
+    expect(await history()).toBe(rows)
+    expect((await db.status()).tables).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ table: 'words', historySince: 10 }),
+        expect.not.objectContaining({ historySince: expect.anything() })
+      ])
+    )
+    await shop().sql("UPDATE people SET size = 9 WHERE name = 'Eve'")
+    expect([await people(2), await words(8), await words(9)]).toEqual(states)
+    expect((await prune({ historyBefore: '10' })).history).toMatchObject([{ table: 'people' }])
+    expect([await people(2), await words(8), await words(9)]).toEqual(states)
+  })
+
   test('goes with its note, or not at all', async () => {
     const rows = await history()
     const states = await people(2)

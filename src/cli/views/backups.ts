@@ -3,7 +3,7 @@ import type { ExportOutput } from '../../operations/backup/export.ts'
 import type { BackupListOutput } from '../../operations/backup/list.ts'
 import { shownName } from '../../operations/backup/named-backup.ts'
 import type { BackupPruneOutput } from '../../operations/backup/prune.ts'
-import type { PrunedHistory } from '../../operations/backup/prune-history.ts'
+import type { KeptHistory, PrunedHistory } from '../../operations/backup/prune-history.ts'
 import type { BackupVerifyOutput } from '../../operations/backup/verify.ts'
 import { ranges } from '../../operations/ranges.ts'
 import type { Style } from '../render.ts'
@@ -87,7 +87,7 @@ function versionsInWords(versions: number[] | null, tags: readonly string[]): st
 }
 
 export function backupPruneView(output: BackupPruneOutput, style: Style): string {
-  if (output.history) return prunedHistoryView(output.history, output.dryRun, style)
+  if (output.history) return prunedHistoryView(output.history, output.historyKept ?? [], output.dryRun, style)
   const { pruned, kept, records, lostVersions, objects, bytes, trash, emptied } = output
   const would = output.dryRun ? 'would be ' : ''
   const lost = `Version ${ranges(lostVersions)} ${output.dryRun ? 'could' : 'can'} no longer be gone back to, compared or read.`
@@ -102,7 +102,7 @@ export function backupPruneView(output: BackupPruneOutput, style: Style): string
   ].join('\n')
 }
 
-function prunedHistoryView(history: PrunedHistory[], dryRun: boolean, style: Style): string {
+function prunedHistoryView(history: PrunedHistory[], kept: KeptHistory[], dryRun: boolean, style: Style): string {
   const since = history[0]?.since
   if (since === undefined) return 'No row of history is only needed for older states: nothing was changed.'
   return [
@@ -113,7 +113,8 @@ function prunedHistoryView(history: PrunedHistory[], dryRun: boolean, style: Sty
       history.map(({ table, rows, bytes }) => [table, rows, bytes])
     ),
     '',
-    `${dryRun ? 'They would go' : 'They went'} from the database; the repository is proven to have them. History from version ${since} on ${dryRun ? 'would stay' : 'stays'}.`
+    `${dryRun ? 'They would go' : 'They went'} from the database; the repository is proven to have them. History from version ${since} on ${dryRun ? 'would stay' : 'stays'}.`,
+    ...kept.flatMap(({ table, reason, hint }) => [style.yellow(`The history of ${table} stays. ${reason}`), hint])
   ].join('\n')
 }
 

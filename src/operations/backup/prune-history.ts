@@ -15,6 +15,22 @@ export interface PrunedHistory {
   since: number
 }
 
+/** A table whose history stays in the database, because the repository is not proven to have it. */
+export interface KeptHistory {
+  table: string
+  /** As of an error: `history.not_kept`, `backup.missing`, `backup.damaged`. */
+  code: string
+  reason: string
+  /** What to do about it. */
+  hint: string
+}
+
+export interface PruneOfHistory {
+  history: PrunedHistory[]
+  /** Left out where all is proven. */
+  historyKept?: KeptHistory[]
+}
+
 export interface HistoryOptions {
   /** A version by number, tag, or time. */
   before: string
@@ -25,26 +41,51 @@ export interface HistoryOptions {
 }
 
 /**
- * Takes history out of the database that the repository is proven to have as well.
- * @throws RowbackError `history.not_kept`, `prune.history` (exit code 5), `backup.missing`, `backup.damaged` (exit code 7)
+ * Takes history out of the database that the repository is proven to have as well, table by table.
+ * @throws RowbackError `prune.history` (exit code 5); where no table is proven, `history.not_kept` (exit code 5),
+ *   `backup.missing`, `backup.damaged` (exit code 7)
  */
-export async function pruneHistory(context: Context, options: HistoryOptions): Promise<PrunedHistory[]> {
+export async function pruneHistory(context: Context, options: HistoryOptions): Promise<PruneOfHistory> {
   const repository = await (options.dryRun ? context.repository() : context.repositoryAlone(options.wait))
-  if (!repository) return []
+  if (!repository) return { history: [] }
   const { engine, ledger } = context
   const prune = async () => {
     const live = await context.liveState()
     const named = await context.versionNumberOrTime(options.before, live.versions)
     const before = committed(live.versions).findLast(({ number }) => number <= named)?.number ?? 0
-    const old = await findOldHistory(engine, live, before)
-    for (const { tracked } of old) await proveKept(engine, repository, live, tracked, before)
+    const old: OldHistory[] = []
+    const refused: { table: string; error: RowbackError }[] = []
+    for (const found of await findOldHistory(engine, live, before)) {
+      const error = await whyNotProven(proveKept(engine, repository, live, found.tracked, before))
+      if (error === null) old.push(found)
+      else refused.push({ table: found.tracked.table, error })
+    }
+    if (old.length === 0 && refused[0]) throw refused[0].error
     if (!options.dryRun && old.length > 0) {
       if (!options.yes) throw asks(old, before)
       await takeOut(engine, ledger, old, before, options.wait)
     }
-    return old.map(({ tracked, rows, bytes }) => ({ table: tracked.table, rows, bytes, since: before }))
+    const history = old.map(({ tracked, rows, bytes }) => ({ table: tracked.table, rows, bytes, since: before }))
+    return refused.length === 0 ? { history } : { history, historyKept: refused.map(keptJson) }
   }
   return options.dryRun ? engine.readTransaction(prune) : engine.exclusively(options.wait, prune)
+}
+
+/** One table that cannot be proven is no reason to keep the history of others. */
+async function whyNotProven(proof: Promise<void>): Promise<RowbackError | null> {
+  try {
+    await proof
+    return null
+  } catch (error) {
+    if (error instanceof RowbackError && (error.exit === ExitCode.conflict || error.exit === ExitCode.backupDamaged)) {
+      return error
+    }
+    throw error
+  }
+}
+
+function keptJson({ table, error }: { table: string; error: RowbackError }): KeptHistory {
+  return { table, code: error.code, reason: error.message, hint: error.hint }
 }
 
 /** @throws RowbackError `input.invalid` when backups are to be pruned as well */

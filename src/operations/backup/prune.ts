@@ -11,7 +11,7 @@ import { keptBy } from './keep-rules.ts'
 import type { ListedBackup } from './list.ts'
 import { listBackups } from './list.ts'
 import { shownName } from './named-backup.ts'
-import type { PrunedHistory } from './prune-history.ts'
+import type { KeptHistory, PrunedHistory } from './prune-history.ts'
 import { assertHistoryAlone, pruneHistory } from './prune-history.ts'
 
 const HOUR_MS = 3_600_000
@@ -40,6 +40,8 @@ export interface BackupPruneOutput {
   kept: number
   /** Of --history-before: what went from the database, or would go, by table; left out without it. */
   history?: PrunedHistory[]
+  /** Tables whose history stays, and why; left out where there are none. */
+  historyKept?: KeptHistory[]
   /** Records of what versions left that went with them, or were of no version. */
   records: number
   /** Versions that cannot be gone back to any more. */
@@ -58,7 +60,7 @@ export const backupPrune = operation({
   name: 'backup prune',
   summary: 'take old backups away, by rules that say which stay',
   details: `A backup is the way back to the versions before it: what can no longer be gone back to is said, and needs --yes. Tables under the incremental strategy keep their history in the database and lose nothing. The records of what versions left, by which changes of others are told, go with the backups of their states. What stays is read whole first: if anything of it is damaged, nothing goes. What goes is moved to the folder trash in the repository, and deleted by a later prune when its grace period is over.
-With --history-before the database gets smaller instead: superseded rows that only older states need go from it, after the repository is proven to make each of those states from its base backup and change sets. They can still be read, compared and gone back to, more slowly.`,
+With --history-before the database gets smaller instead: superseded rows that only older states need go from it, after the repository is proven to make each of those states from its base backup and change sets. They can still be read, compared and gone back to, more slowly. A table of which that cannot be proven keeps its history and is named, with exit code 5, or 7 where something is damaged or missing.`,
   example: 'rowback backup prune --keep-last 10 --keep-daily 30 --keep-tagged --dry-run',
   positional: [],
   input,
@@ -66,13 +68,13 @@ With --history-before the database gets smaller instead: superseded rows that on
   async run(context, options): Promise<BackupPruneOutput> {
     if (options.historyBefore !== undefined) {
       assertHistoryAlone(options)
-      const history = await pruneHistory(context, {
+      const pruned = await pruneHistory(context, {
         before: options.historyBefore,
         dryRun: options.dryRun,
         yes: options.yes,
         wait: options.wait * 1000
       })
-      return { ...NOTHING, dryRun: options.dryRun, history }
+      return { ...NOTHING, dryRun: options.dryRun, ...pruned }
     }
     keptBy(options, [])
     const repository = options.dryRun ? await context.repository() : await context.repositoryAlone(options.wait * 1000)
@@ -107,6 +109,12 @@ With --history-before the database gets smaller instead: superseded rows that on
       await repository.prove((await repository.manifest(backup)).tables)
     }
     return { ...output, ...(await repository.prune(plan, options.grace * HOUR_MS)) }
+  },
+  exitCode({ historyKept = [] }) {
+    if (historyKept.length === 0) return ExitCode.done
+    return historyKept.some(({ code }) => /^backup\.(damaged|missing)$/.test(code))
+      ? ExitCode.backupDamaged
+      : ExitCode.conflict
   }
 })
 
