@@ -1,4 +1,5 @@
 import type { RawCell } from '../model/failed-row.ts'
+import { plural } from '../model/plural.ts'
 import type { Column, ColumnType } from '../model/table.ts'
 import type { Value } from '../model/value.ts'
 import { CellFailure, missingValue, quote } from './cell-failure.ts'
@@ -68,7 +69,10 @@ function stringCoercer(maxLength: number | null): TextCoercer {
 export function tooLong(text: string, maxLength: number): CellFailure | null {
   const length = countCharacters(text)
   if (length <= maxLength) return null
-  return new CellFailure('too_long', `${quote(text)} has ${length} characters, ${maxLength} are allowed`)
+  return new CellFailure(
+    'too_long',
+    `${quote(text)} has ${plural(length, 'character')}, ${maxLength} ${maxLength === 1 ? 'is' : 'are'} allowed`
+  )
 }
 
 function countCharacters(text: string): number {

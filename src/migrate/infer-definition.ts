@@ -6,6 +6,7 @@ import { proposeKey } from '../format/propose-key.ts'
 import { compileRule } from '../format/rules.ts'
 import { typeNamed } from '../format/type-name.ts'
 import type { RawCell } from '../model/failed-row.ts'
+import { plural } from '../model/plural.ts'
 import type { TableDefinition } from '../model/table.ts'
 import { display } from '../model/value.ts'
 import type { Source } from '../sources/source.ts'
@@ -110,7 +111,7 @@ function settleKey(
       code: 'key.duplicate',
       message:
         `(${key.join(', ')}) is not a key of this source: lines ${firstLine} and ${line} both have ` +
-        `${cells.map(display).join(', ')}; ${check.repeats} rows repeat a key.`,
+        `${cells.map(display).join(', ')}; ${plural(check.repeats, 'row')} ${check.repeats === 1 ? 'repeats' : 'repeat'} a key.`,
       hint: 'Choose columns that are unique together with --key, or take the repeated rows out of the source.'
     })
   }

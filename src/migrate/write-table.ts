@@ -6,6 +6,7 @@ import type { FormattedRow } from '../format/format.ts'
 import { RowFormatter } from '../format/format.ts'
 import { noCounts } from '../model/change.ts'
 import type { FailureCode, RawCell } from '../model/failed-row.ts'
+import { plural } from '../model/plural.ts'
 import type { Table } from '../model/table.ts'
 import type { Value } from '../model/value.ts'
 import type { TableReport } from '../model/version.ts'
@@ -265,7 +266,7 @@ class FormatStage {
   notes(): string[] {
     if (!this.#needsKeysOfFailed || this.unknownKeys === 0) return []
     return [
-      `${this.unknownKeys === 1 ? '1 failed row' : `${this.unknownKeys} failed rows`} of ${this.#table.name} ${this.unknownKeys === 1 ? 'has' : 'have'} no readable key, so rows that the source does not have were left alone.`
+      `${plural(this.unknownKeys, 'failed row')} of ${this.#table.name} ${this.unknownKeys === 1 ? 'has' : 'have'} no readable key, so rows that the source does not have were left alone.`
     ]
   }
 }

@@ -1,6 +1,7 @@
 import type { Cells } from './cells.ts'
 import { cellsOf } from './cells.ts'
 import type { ChangeKind } from './change.ts'
+import { plural } from './plural.ts'
 import type { Row } from './value.ts'
 
 /** Rows of one table that others changed, whom rowback knows nothing of. */
@@ -41,7 +42,7 @@ export function driftJson({ table, inserted, updated, deleted, examples, columns
 export function driftInWords({ table, inserted, updated, deleted, rows }: DriftJson): string {
   const changed = inserted + updated + deleted
   const keys = rows.length > 0 ? ` (${keysInWords(rows, changed)})` : ''
-  return `${changed === 1 ? '1 row' : `${changed.toLocaleString('en')} rows`} of ${table}${keys}`
+  return `${plural(changed, 'row')} of ${table}${keys}`
 }
 
 function keysInWords(rows: DriftJson['rows'], changed: number): string {

@@ -86,7 +86,7 @@ export class CsvRecords {
     const { records, end } = this.#parse(text)
     this.#pending = text.slice(end)
     if (this.#pending.length > this.#maxRecord) {
-      throw this.#unclosed(`it is longer than ${inMiB(this.#maxRecord)}; is a quote never closed?`)
+      throw this.#unclosed(`it is longer than ${inMiB(this.#maxRecord)}; a quote may never be closed`)
     }
     this.#wanted = end === 0 ? Math.min(2 * text.length, this.#maxRecord + 1) : 0
     return records

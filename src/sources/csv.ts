@@ -1,4 +1,5 @@
 import type { RawCell } from '../model/failed-row.ts'
+import { plural } from '../model/plural.ts'
 import { Batches } from './batches.ts'
 import { SAMPLE_LENGTH } from './beginning.ts'
 import { type Content, emptyError } from './content.ts'
@@ -159,7 +160,7 @@ function emptyToNull(cells: string[]): RawCell[] {
 }
 
 function ragged({ line, cells }: CsvRecord, layout: Layout): UnreadableRow {
-  const reason = `has ${cells.length} ${cells.length === 1 ? 'cell' : 'cells'}, ${layout.columns.length} expected`
+  const reason = `has ${plural(cells.length, 'cell')}, ${layout.columns.length} expected`
   return { line, code: 'ragged', reason, raw: byName(cells, layout) }
 }
 

@@ -1,3 +1,4 @@
+import { plural } from '../model/plural.ts'
 import { Batches } from './batches.ts'
 import type { Content } from './content.ts'
 import { type JsonElement, JsonElements, type JsonPart, jsonError } from './json-elements.ts'
@@ -127,7 +128,7 @@ function refuseEmptyList({ values }: JsonRow, name: string): void {
 }
 
 function noRowsError(name: string, count: number) {
-  const message = count > 0 ? `The ${count} objects in ${name} are all empty.` : `${name} holds no rows.`
+  const message = count > 0 ? `${name} holds ${plural(count, 'object')} without any key.` : `${name} holds no rows.`
   return sourceError('source.no_rows', message, 'Check the query or the program that wrote it.')
 }
 

@@ -1,3 +1,4 @@
+import { plural } from '../model/plural.ts'
 import type { Value } from '../model/value.ts'
 import { decodeRow } from '../model/value.ts'
 import type { ChangeSet, Piece } from './change-set.ts'
@@ -69,7 +70,7 @@ export class Verifier {
         else if (this.#level === 'rows') last = await this.#checkRows(manifest.engine, table, chunk, last, add)
       }
       const rows = table.chunks.reduce((sum, chunk) => sum + chunk.rows, 0)
-      if (rows !== table.rows) add(`${table.name}: its chunks have ${rows} rows where it has ${table.rows}.`)
+      if (rows !== table.rows) add(`${table.name}: its chunks have ${plural(rows, 'row')} where it has ${table.rows}.`)
     }
   }
 
@@ -89,9 +90,9 @@ export class Verifier {
     const lines = await this.#repository.lines(piece.object)
     const where = `${of}, ${this.#repository.fileOf(piece.object)}`
     const add = (message: string) => this.#findings.add(null, null, `${where}: ${message}`)
-    if (lines.length !== piece.rows) add(`${lines.length} rows where ${piece.rows} should be.`)
+    if (lines.length !== piece.rows) add(`${plural(lines.length, 'row')} where ${piece.rows} should be.`)
     const wrong = lines.findIndex((line) => cellsIn(line) !== columns.length)
-    if (wrong >= 0) add(`row ${wrong + 1} is no row of ${columns.length} cells.`)
+    if (wrong >= 0) add(`row ${wrong + 1} is no row of ${plural(columns.length, 'cell')}.`)
   }
 
   async #faultOf(object: string): Promise<{ file: string; message: string } | null> {
@@ -117,7 +118,7 @@ export class Verifier {
     this.#contents.set(id, contents)
     const where = `${table.name}, ${this.#repository.fileOf(chunk.object)}`
     for (const problem of contents.problems) add(`${where}, ${problem}.`)
-    if (contents.rows !== chunk.rows) add(`${where}: ${contents.rows} rows where ${chunk.rows} should be.`)
+    if (contents.rows !== chunk.rows) add(`${where}: ${plural(contents.rows, 'row')} where ${chunk.rows} should be.`)
     const from = boundFromJson(chunk.from)
     if (order.descends(from, contents.first, false)) add(`${where}: its first key comes before its beginning.`)
     if (order.descends(before, from ?? contents.first, true)) add(`${where}: the chunk before reaches into it.`)
@@ -165,7 +166,7 @@ function checkRow(line: string, table: TableManifest, order: KeyOrder, contents:
     return `it is no row: ${error instanceof Error ? error.message : String(error)}`
   }
   if (row.length !== table.columns.length) {
-    return `it has ${row.length} cells where ${table.columns.length} should be`
+    return `it has ${plural(row.length, 'cell')} where ${table.columns.length} should be`
   }
   const key = order.keyOf(row)
   const last = contents.last

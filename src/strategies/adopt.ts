@@ -3,6 +3,7 @@ import type { RowChange } from '../model/change.ts'
 import { count, noCounts } from '../model/change.ts'
 import type { DriftedRows } from '../model/drift.ts'
 import { isAny } from '../model/drift.ts'
+import { plural } from '../model/plural.ts'
 import type { Table } from '../model/table.ts'
 import { imageColumns, writableColumns } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
@@ -230,7 +231,7 @@ function renewedNote({ name }: Table, { renewed }: TheirChanges): string[] {
   const [rows, wrote] =
     renewed.length === 1
       ? ['1 row belongs to the version again that wrote it', 'it anew as it was']
-      : [`${renewed.length} rows belong to the versions again that wrote them`, 'them anew as they were']
+      : [`${plural(renewed.length, 'row')} belong to the versions again that wrote them`, 'them anew as they were']
   return [`${name}: ${rows}, as others had written ${wrote}.`]
 }
 

@@ -1,6 +1,7 @@
 import type { Engine, Lines, RowRange } from '../engines/engine.ts'
 import { WHOLE_TABLE } from '../engines/engine.ts'
 import { RowbackError } from '../errors.ts'
+import { plural } from '../model/plural.ts'
 import type { Table } from '../model/table.ts'
 import { imageColumns, sameList } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
@@ -107,7 +108,7 @@ export async function backUpTable(
   if (counted !== null && rows !== counted) {
     throw new RowbackError({
       code: 'backup.incomplete',
-      message: `The backup of ${table.name} read ${rows} rows where the table has ${counted}.`,
+      message: `The backup of ${table.name} read ${plural(rows, 'row')} where the table has ${counted}.`,
       hint: 'Check the table and its indexes for damage (SQLite: PRAGMA integrity_check).'
     })
   }

@@ -2,6 +2,7 @@ import type { Engine } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import type { DriftedRows } from '../model/drift.ts'
 import { isAny } from '../model/drift.ts'
+import { plural } from '../model/plural.ts'
 import type { Table } from '../model/table.ts'
 import { imageColumns, sameList } from '../model/table.ts'
 import type { Version } from '../model/version.ts'
@@ -220,7 +221,7 @@ async function inTracked(table: Table, theirs: TheirChanges | string, notes: str
   const { changes, renewed } = theirs
   try {
     if (renewed.length > 0) {
-      const rows = renewed.length === 1 ? '1 row' : `${renewed.length} rows`
+      const rows = plural(renewed.length, 'row')
       notes.push(
         `${table.name}: others wrote ${rows} anew as before, and with that the version was lost that wrote them, so that earlier states read wrong; rowback adopt puts it back.`
       )

@@ -1,5 +1,6 @@
 import { ExitCode, RowbackError } from '../errors.ts'
 import { driftInWords, driftJson } from '../model/drift.ts'
+import { plural } from '../model/plural.ts'
 import type { Drift } from './find-drift.ts'
 
 /** So many tables are named. */
@@ -15,7 +16,8 @@ export function refuseDrift({ tables, notes }: Drift, to: number, head: number):
   if (!first) return
   const drift = tables.map(driftJson)
   const named = drift.slice(0, MOST_NAMED).map(driftInWords)
-  const all = tables.length > named.length ? [...named, `rows of ${tables.length - named.length} more tables`] : named
+  const all =
+    tables.length > named.length ? [...named, `rows of ${plural(tables.length - named.length, 'more table')}`] : named
   const see = to === head ? 'rowback status --drift' : `rowback diff ${to} --table ${first.table}`
   throw new RowbackError({
     code: 'drift',

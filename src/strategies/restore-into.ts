@@ -3,6 +3,7 @@ import type { Engine } from '../engines/engine.ts'
 import { WHOLE_TABLE } from '../engines/engine.ts'
 import { ExitCode, RowbackError, usageError } from '../errors.ts'
 import { digestedLines, LinesDigest } from '../model/lines-digest.ts'
+import { plural } from '../model/plural.ts'
 import type { Comparison } from '../model/rows-digest.ts'
 import { compareRows, digested, digestOf, RowsDigest } from '../model/rows-digest.ts'
 import type { SchemaObject } from '../model/schema-object.ts'
@@ -334,7 +335,7 @@ function assertSameColumns(state: StateTable, table: Table, target: Engine): voi
 function mismatch(table: string, { differing, example }: Comparison): RowbackError {
   return new RowbackError({
     code: 'restore.mismatch',
-    message: `${table} did not read back as it was written: ${differing} rows differ, for example ${example}.`,
+    message: `${table} did not read back as it was written: ${plural(differing, 'row')} ${differing === 1 ? 'differs' : 'differ'}, for example ${example}.`,
     hint: 'Check whether the target holds the same types in the same way: its product, version and sql_mode.'
   })
 }

@@ -2,6 +2,7 @@ import type { Engine } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { RowChange } from '../model/change.ts'
+import { plural } from '../model/plural.ts'
 import { compareRows, digestOf } from '../model/rows-digest.ts'
 import { sameList, writableColumns } from '../model/table.ts'
 import { encodeRow } from '../model/value.ts'
@@ -109,7 +110,11 @@ class Proof {
     })
     if (made.equals(await digestOf(kept()))) return
     const { differing, example } = await compareRows(rebuilt.rows(), kept())
-    throw notKept(this.#tracked.table, at, `${differing} of its rows differ there, such as ${example}`)
+    throw notKept(
+      this.#tracked.table,
+      at,
+      `${plural(differing, 'row')} ${differing === 1 ? 'differs' : 'differ'} there, such as ${example}`
+    )
   }
 
   /** What each row line comes to over a version must be the same here and there. */

@@ -1,6 +1,7 @@
 import { ExitCode, RowbackError } from '../errors.ts'
 import type { WriteCounts } from '../model/change.ts'
 import { count, noCounts } from '../model/change.ts'
+import { plural } from '../model/plural.ts'
 import type { Table } from '../model/table.ts'
 import type { TableReport, TrackedTable } from '../model/version.ts'
 import type { Repository } from '../store/repository.ts'
@@ -136,7 +137,7 @@ async function planDropping(
 }
 
 function rowsInWords(rows: number): string {
-  return rows === 1 ? '1 row is' : `${rows} rows are`
+  return `${plural(rows, 'row')} ${rows === 1 ? 'is' : 'are'}`
 }
 
 /** Its rows are in no table yet. */
@@ -180,10 +181,9 @@ async function planReached(
   let rows = 0
   for await (const _ of change.changes()) rows++
   if (rows === 0) return null
-  const what = rows === 1 ? '1 row' : `${rows} rows`
   conflicts.addOther(
     name,
-    `${what} were changed about that time, by cascades or triggers of version ${options.version} or by others, which cannot be told; --yes takes them back, too`
+    `${plural(rows, 'row')} ${rows === 1 ? 'was' : 'were'} changed about that time, by cascades or triggers of version ${options.version} or by others, which cannot be told; --yes takes ${rows === 1 ? 'it' : 'them'} back, too`
   )
   return null
 }

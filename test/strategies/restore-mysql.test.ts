@@ -57,7 +57,7 @@ else {
       )
       if (error === null) return expect(await other.fingerprint('moods')).toEqual(before)
       expect(error).toMatchObject({ code: 'restore.mismatch', state: expect.stringMatching(/^Nothing of it is left/) })
-      expect(error.message).toContain('1 rows differ, for example [2,"ü😀"]')
+      expect(error.message).toContain('1 row differs, for example [2,"ü😀"]')
       expect(await other.rows('SHOW TABLES')).toEqual([])
     })
 

@@ -1,3 +1,4 @@
+import { plural } from '../../model/plural.ts'
 import type { BackupJson } from '../../operations/backup/backup-json.ts'
 import type { ExportOutput } from '../../operations/backup/export.ts'
 import type { BackupListOutput } from '../../operations/backup/list.ts'
@@ -8,7 +9,7 @@ import type { BackupVerifyOutput } from '../../operations/backup/verify.ts'
 import { ranges } from '../../operations/ranges.ts'
 import type { Style } from '../render.ts'
 import { rehearsalView } from './states.ts'
-import { plural, shorten, textTable } from './table.ts'
+import { shorten, textTable } from './table.ts'
 
 export function backupCreateView(backup: BackupJson, style: Style): string {
   return [textTable(style, HEAD, [cellsOf(backup)]), ...backup.notes.map((note) => style.yellow(note))].join('\n')

@@ -1,9 +1,10 @@
 import type { FailedRow } from '../../model/failed-row.ts'
+import { plural } from '../../model/plural.ts'
 import type { ChangeJson } from '../../operations/change-json.ts'
 import type { DiffOutput, TableDiff } from '../../operations/diff.ts'
 import type { RowsOutput, SucceededRow } from '../../operations/rows.ts'
 import type { Style } from '../render.ts'
-import { plural, shorten, textTable } from './table.ts'
+import { shorten, textTable } from './table.ts'
 
 const SHOWN_ROWS = 20
 

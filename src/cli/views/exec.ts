@@ -1,6 +1,6 @@
+import { plural } from '../../model/plural.ts'
 import type { ExecOutput } from '../../operations/exec.ts'
 import type { Style } from '../render.ts'
-import { plural } from './table.ts'
 import { changedTables } from './versions.ts'
 
 export function execView(output: ExecOutput, style: Style): string {

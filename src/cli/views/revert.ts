@@ -1,6 +1,7 @@
+import { plural } from '../../model/plural.ts'
 import type { RevertOutput } from '../../operations/revert.ts'
 import type { Style } from '../render.ts'
-import { plural, shorten, textTable } from './table.ts'
+import { shorten, textTable } from './table.ts'
 import { changedTables } from './versions.ts'
 
 export type Conflict = RevertOutput['conflicts'][number]

@@ -1,8 +1,9 @@
+import { plural } from '../../model/plural.ts'
 import { shownName } from '../../operations/backup/named-backup.ts'
 import type { Rehearsal } from '../../operations/backup/verify.ts'
 import type { WrittenState } from '../../operations/write-state.ts'
 import type { Style } from '../render.ts'
-import { plural, textTable } from './table.ts'
+import { textTable } from './table.ts'
 
 export function writtenStateView({ from, backup, to, tables, notes }: WrittenState, style: Style): string {
   const what = backup === undefined ? `Version ${from}` : `Backup ${shownName(backup)}`
@@ -25,7 +26,9 @@ export function rehearsalView({ version, backup, tables, changedSince, notes }: 
   const title =
     differing === 0
       ? style.green(`${what} was restored into a scratch database, and every row is the same.`)
-      : style.red(`${what} was restored into a scratch database: ${plural(differing, 'row')} differ.`)
+      : style.red(
+          `${what} was restored into a scratch database: ${plural(differing, 'row')} ${differing === 1 ? 'differs' : 'differ'}.`
+        )
   const rows = tables.map(({ table, rows, differing }) => [table, rows, differing])
   return [
     title,

@@ -55,10 +55,6 @@ export function shorten(text: string, longest = LONGEST_CELL): string {
   return line.length > longest ? `${line.slice(0, longest - 1)}…` : line
 }
 
-export function plural(count: number, noun: string): string {
-  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
-}
-
 /** A word that a shell takes as it is. */
 export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`

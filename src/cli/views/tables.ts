@@ -1,11 +1,12 @@
 import type { DriftJson } from '../../model/drift.ts'
+import { plural } from '../../model/plural.ts'
 import type { InspectedTable, InspectOutput } from '../../operations/inspect.ts'
 import { lossOf } from '../../operations/lost-repository.ts'
 import type { QueryOutput } from '../../operations/query.ts'
 import type { StatusOutput } from '../../operations/status.ts'
 import type { Style } from '../render.ts'
 import { cellsText } from './changes.ts'
-import { plural, textTable } from './table.ts'
+import { textTable } from './table.ts'
 
 export function inspectView(output: InspectOutput, style: Style): string {
   const unsupported = output.unsupported.map(

@@ -1,5 +1,6 @@
 import type { DriftJson } from '../../model/drift.ts'
 import { driftInWords } from '../../model/drift.ts'
+import { plural } from '../../model/plural.ts'
 import { shownName } from '../../operations/backup/named-backup.ts'
 import type { InitOutput } from '../../operations/init.ts'
 import type { LogOutput } from '../../operations/log.ts'
@@ -9,7 +10,7 @@ import type { RollbackOutput } from '../../operations/rollback.ts'
 import type { TableJson, VersionJson } from '../../operations/version-json.ts'
 import type { Style } from '../render.ts'
 import { failedLines } from './changes.ts'
-import { plural, shellWord, shorten, textTable } from './table.ts'
+import { shellWord, shorten, textTable } from './table.ts'
 
 export function migrateView(output: MigrateOutput, style: Style): string {
   const title =
@@ -92,8 +93,9 @@ export function rollbackView(output: RollbackOutput, style: Style): string {
 
 function lostInWords(table: DriftJson, { version, anchor }: RollbackOutput): string {
   const rows = driftInWords(table)
+  const isOne = table.inserted + table.updated + table.deleted === 1
   if (version === null) return `${rows} changed by others would be overwritten; that takes --yes.`
-  return `${rows} changed by others were overwritten; they are in the backup ${shownName(anchor ?? '')}.`
+  return `${rows} changed by others ${isOne ? 'was overwritten; it is' : 'were overwritten; they are'} in the backup ${shownName(anchor ?? '')}.`
 }
 
 /** What a version did to tables, where no rows of a source were read. */

@@ -1,3 +1,4 @@
+import { plural } from '../../model/plural.ts'
 import type { Column, Table } from '../../model/table.ts'
 import { unlikeHistory } from '../engine.ts'
 import type { MysqlColumn } from './columns.ts'
@@ -68,7 +69,7 @@ export async function retypeColumn(
     await execute(`UPDATE IGNORE ${history} SET ${quote(TRIED)} = ${quote(column.name)}`)
     const [lost] = await read(`SELECT count(*) FROM ${history} WHERE NOT (${survives(held, column)})`)
     const count = Number(lost?.[0])
-    if (count > 0) throw unlikeHistory(table.name, column, count === 1 ? '1 value' : `${count} values`)
+    if (count > 0) throw unlikeHistory(table.name, column, plural(count, 'value'))
   } finally {
     await execute(`ALTER TABLE ${history} DROP COLUMN ${quote(TRIED)}`)
   }

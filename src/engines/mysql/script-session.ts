@@ -1,4 +1,5 @@
 import { RowbackError } from '../../errors.ts'
+import { plural } from '../../model/plural.ts'
 import type { ScriptDialect } from '../script.ts'
 import { OWN_MODE } from './connection.ts'
 import { mysqlDialect } from './script-dialect.ts'
@@ -55,7 +56,7 @@ export class ScriptSession {
   async #warnings(count: number): Promise<string[]> {
     const rows = await this.#statements.read(`SHOW WARNINGS LIMIT ${SHOWN_WARNINGS}`)
     const told = rows.map(([, , message]) => `the server warns: ${message}`)
-    return count > rows.length && rows.length > 0 ? [...told, `${count - rows.length} more warnings.`] : told
+    return count > rows.length && rows.length > 0 ? [...told, `${plural(count - rows.length, 'more warning')}.`] : told
   }
 }
 

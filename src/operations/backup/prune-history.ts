@@ -1,4 +1,5 @@
 import { ExitCode, RowbackError, usageError } from '../../errors.ts'
+import { plural } from '../../model/plural.ts'
 import { committed } from '../../strategies/lifetimes.ts'
 import type { OldHistory } from '../../strategies/retention.ts'
 import { findOldHistory, proveKept, takeOut } from '../../strategies/retention.ts'
@@ -103,7 +104,7 @@ function asks(old: readonly OldHistory[], before: number): RowbackError {
   const bytes = old.reduce((sum, table) => sum + table.bytes, 0)
   return new RowbackError({
     code: 'prune.history',
-    message: `${rows.toLocaleString('en')} superseded rows (${bytes.toLocaleString('en')} bytes) would go from the database, and the states of versions before ${before} would be in the repository alone, which is proven to have them.`,
+    message: `${plural(rows, 'superseded row')} (${bytes.toLocaleString('en')} bytes) would go from the database, and the states of versions before ${before} would be in the repository alone, which is proven to have them.`,
     hint: 'To take them out, add --yes; to see more, --dry-run.',
     exit: ExitCode.conflict
   })
