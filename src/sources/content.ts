@@ -2,7 +2,15 @@ import { isAscii } from 'node:buffer'
 import { ExitCode, RowbackError } from '../errors.ts'
 import { type BytePass, passOver } from './bytes.ts'
 import { type Compression, detectCompression } from './compression.ts'
-import { countUtf8, type Encoding, encodingFromHead, isMostlyUtf8, isUtf16, type Utf8Count } from './encoding.ts'
+import {
+  countUtf8,
+  type Encoding,
+  encodingFromHead,
+  isMostlyUtf8,
+  isUtf16,
+  mayBeUtf8,
+  type Utf8Count
+} from './encoding.ts'
 import { guessEncoding } from './guess-encoding.ts'
 import type { Input } from './input.ts'
 import { nulError, refuseKnownBinary } from './magic.ts'
@@ -133,8 +141,9 @@ async function encodingFromAll(chunks: AsyncGenerator<Buffer>, name: string): Pr
     if (sampler.isFull() && count.invalid > SAMPLE_BYTES && !isMostlyUtf8(count)) break
   }
   countUtf8(keep(Buffer.alloc(0), true), count)
-  const label = isMostlyUtf8(count) ? 'utf-8' : guessEncoding(sampler.sample(), name)
-  return { label, bom: 0, sound: false }
+  if (isMostlyUtf8(count)) return { label: 'utf-8', bom: 0, sound: false }
+  const label = guessEncoding(sampler.sample(), name, mayBeUtf8(count))
+  return { label, bom: 0, sound: false, guessed: label !== 'utf-8' }
 }
 
 /** Collects lines that hold non-ASCII bytes: whole lines, because multi-byte characters only align from a line's start. */

@@ -11,6 +11,8 @@ export interface Encoding {
   bom: number
   /** Whether every byte is known to decode, so that rows need no check. */
   sound: boolean
+  /** Whether it is only what the bytes look like. */
+  guessed?: boolean
 }
 
 interface Bom {
@@ -135,4 +137,9 @@ export function countUtf8(bytes: Buffer, count: Utf8Count): void {
 /** Whether it is UTF-8 with some bad bytes rather than another encoding that looks a little like it. */
 export function isMostlyUtf8({ valid, invalid }: Utf8Count): boolean {
   return valid >= 4 * invalid
+}
+
+/** Whether it may be: by chance a byte or two of another encoding are valid UTF-8, but not as many as are not. */
+export function mayBeUtf8({ valid, invalid }: Utf8Count): boolean {
+  return valid > 0 && valid >= invalid
 }

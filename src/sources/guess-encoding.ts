@@ -35,11 +35,30 @@ interface Candidate {
 }
 
 /**
- * The encoding of text that is not UTF-8.
+ * The encoding of text that is not UTF-8, at least not all of it.
  * @param sample lines that hold non-ASCII bytes
+ * @param mayBeUtf8 whether it may be UTF-8 with some bad bytes: in an encoding of one byte per character that is hardly
+ *   ever so, in one of two bytes now and then
  * @throws RowbackError `source.encoding` when none fits, or decoding would only be a guess
  */
-export function guessEncoding(sample: Buffer, name: string): string {
+export function guessEncoding(sample: Buffer, name: string, mayBeUtf8: boolean): string {
+  return mayBeUtf8 && (isLikelyText(sample) || !isMultiByte(sample)) ? 'utf-8' : guessOther(sample, name)
+}
+
+/** What is valid UTF-8 in GBK by chance is of many scripts; signs and letters of Latin-1, and Chinese, are hardly among it. */
+function isLikelyText(sample: Buffer): boolean {
+  return /^[\0-\x7f\u00a0-\u00ff\u2000-\u214f\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef\ufffd]*$/.test(
+    sample.toString('utf8')
+  )
+}
+
+/** Whether it looks like an encoding of several bytes per character. */
+function isMultiByte(sample: Buffer): boolean {
+  const best = candidates(sample, sample).find((c) => MULTI_BYTE.includes(c.label))
+  return isGbkShaped(gbkShape(sample)) || (best !== undefined && best.confidence >= CONFIDENT)
+}
+
+function guessOther(sample: Buffer, name: string): string {
   const multiByte = candidates(sample, sample).filter((c) => MULTI_BYTE.includes(c.label))
   // ASCII words would count as evidence for western languages.
   const eightBit = candidates(nonAsciiWords(sample), sample).filter((c) => !MULTI_BYTE.includes(c.label))

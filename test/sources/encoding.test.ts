@@ -155,6 +155,24 @@ describe('UTF-8 with bad bytes', () => {
     expect(json.unreadable).toMatchObject([{ line: 10, code: 'encoding' }])
   })
 
+  test.each([
+    ['Zoë', 'Müller', '\xe9'],
+    ['Zoë', 'Ann', '\xe9'],
+    ['张三', '李四', '\xe5'],
+    ['naïve', '5 €', '\xff'],
+    ['Иван', 'Мария', '\xd0']
+  ])('in a file of three rows: %s, %s', async (first, second, bad) => {
+    const bytes = Buffer.concat([
+      Buffer.from(`id,name\n1,${first}\n2,${second}\n3,x`),
+      Buffer.from(bad, 'latin1'),
+      Buffer.from('y\n')
+    ])
+    const { names, unreadable, summary } = await reading(bytes)
+    expect(summary.endsWith(', utf-8')).toBe(true)
+    expect(names).toEqual([first, second])
+    expect(unreadable).toMatchObject([{ line: 4, code: 'encoding', raw: { id: '3' } }])
+  })
+
   test('in the header they are an error, because columns would be misnamed', async () => {
     const header = Buffer.concat([Buffer.from('id,caf'), Buffer.of(0xe9), Buffer.from(`\n${good}`)])
     expect(await failure(openSource(await folder.write('header.csv', header)))).toMatchObject({
@@ -243,7 +261,7 @@ describe('other encodings', () => {
   ])('windows-1252: %j', async (text) => {
     const path = await folder.write('western.csv', encode(text, 'windows-1252'))
     const { source, rows } = await readAll(path, { header: false, delimiter: ';' })
-    expect(source.summary).toContain('windows-1252')
+    expect(source.summary).toMatch(/, windows-1252 \(a guess, .* --encoding\)$/)
     expect(`${rows.map((row) => row.cells[0]).join('\n')}\n`).toBe(text.endsWith('\n') ? text : `${text}\n`)
   })
 
