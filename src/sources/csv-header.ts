@@ -5,17 +5,40 @@ const ISO_DATE = /^\d{4}-\d{2}-\d{2}([T ].*)?$/
 
 /**
  * Whether the first line names the columns: for sure when it has a name of the table, not when a cell is a number or a
- * date, or is empty and not at the end. A name that appears twice is for {@link headerNames} to refuse: to take such a
+ * date. Where a cell is empty and not at the end, it does when a text stands above nothing but numbers or dates. A name that appears twice is for {@link headerNames} to refuse: to take such a
  * line for a row would load the names as data.
  */
-export function isHeader(firstCells: string[], expectedColumns: string[] = []): boolean {
+export function isHeader(
+  firstCells: string[],
+  expectedColumns: string[] = [],
+  rows: readonly string[][] = []
+): boolean {
   const cells = firstCells.map((cell) => cell.trim())
   const expected = new Set(expectedColumns.map((name) => name.toLowerCase()))
   if (cells.some((cell) => expected.has(cell.toLowerCase()))) return true
   // Spreadsheets end lines with separators that stand for no column.
   const named = cells.slice(0, cells.findLastIndex((cell) => cell !== '') + 1)
-  if (named.length < Math.min(2, cells.length)) return false
-  return !named.some((cell) => cell === '' || NUMBER.test(cell) || ISO_DATE.test(cell))
+  if (named.length === 0 || named.some(isNumberOrDate)) return false
+  return !hasNamelessColumn(named, cells) || named.some((cell, at) => cell !== '' && isAboveNumbers(at, rows))
+}
+
+/** Whether the first line may be names all the same, of which one is missing. */
+export function mayBeHeader(firstCells: string[]): boolean {
+  const cells = firstCells.map((cell) => cell.trim())
+  return cells.some((cell) => cell !== '') && cells.includes('') && !cells.some(isNumberOrDate)
+}
+
+function hasNamelessColumn(named: readonly string[], cells: readonly string[]): boolean {
+  return named.includes('') || named.length < Math.min(2, cells.length)
+}
+
+function isAboveNumbers(at: number, rows: readonly string[][]): boolean {
+  const below = rows.map((row) => row[at]?.trim() ?? '').filter((cell) => cell !== '')
+  return below.length > 0 && below.every(isNumberOrDate)
+}
+
+function isNumberOrDate(cell: string): boolean {
+  return NUMBER.test(cell) || ISO_DATE.test(cell)
 }
 
 /**

@@ -4,7 +4,7 @@ import { Batches } from './batches.ts'
 import { SAMPLE_LENGTH } from './beginning.ts'
 import { type Content, emptyError } from './content.ts'
 import { detectDialect, usualWidth } from './csv-dialect.ts'
-import { headerNames, isHeader, namesWithoutHeader } from './csv-header.ts'
+import { headerNames, isHeader, mayBeHeader, namesWithoutHeader } from './csv-header.ts'
 import { type BrokenRecord, type CsvRecord, CsvRecords, type Records } from './csv-records.ts'
 import type { Dialect } from './csv-scan.ts'
 import type { Source, SourceBatch, SourceOptions, UnreadableRow } from './source.ts'
@@ -17,6 +17,10 @@ interface Layout {
   columns: string[]
   /** Null when all lines are rows. */
   headerLine: number | null
+  /** Columns of which the header has no name. */
+  nameless?: string[]
+  /** Whether the first line is a row only as far as can be told. */
+  isInDoubt?: boolean
 }
 
 /**
@@ -73,9 +77,14 @@ function layOut(content: Content, dialect: Dialect, { good, broken }: Records, o
   if (options.header === false) return withoutHeader(dialect, good, options)
   if (fault && !(first && first.line < fault.line)) throw brokenHeader(fault)
   if (!first) throw emptyError(content.name)
-  if (!(options.header ?? isHeader(first.cells, options.expectedColumns))) return withoutHeader(dialect, good, options)
+  const rows = good.slice(1).map((record) => record.cells)
+  if (!(options.header ?? isHeader(first.cells, options.expectedColumns, rows))) {
+    return { ...withoutHeader(dialect, good, options), isInDoubt: mayBeHeader(first.cells) }
+  }
   refuseUndecodable(first, content)
-  return { dialect, columns: headerNames(first.cells, first.line), headerLine: first.line }
+  const columns = headerNames(first.cells, first.line)
+  const nameless = columns.filter((_, at) => first.cells[at]?.trim() === '')
+  return { dialect, columns, headerLine: first.line, nameless }
 }
 
 function withoutHeader(dialect: Dialect, good: CsvRecord[], options: SourceOptions): Layout {
@@ -109,10 +118,12 @@ async function expectRows(batches: AsyncIterable<SourceBatch>, name: string): Pr
   )
 }
 
-function details({ dialect, headerLine, columns }: Layout, options: SourceOptions): string[] {
+function details({ dialect, headerLine, columns, nameless = [], isInDoubt }: Layout, options: SourceOptions): string[] {
   const delimiter = dialect.delimiter === '\t' ? 'tab' : JSON.stringify(dialect.delimiter)
   const quote = dialect.quote === '"' ? [] : dialect.quote === '\0' ? ['no quotes'] : [`quote ${dialect.quote}`]
-  return [`delimiter ${delimiter}`, ...quote, ...headerDetail(headerLine, columns, options)]
+  const unnamed = nameless.length > 0 ? [`no name in the header for ${nameless.join(', ')}`] : []
+  const doubt = isInDoubt ? ['the first line has an empty cell and is taken for a row, unless you say --header'] : []
+  return [`delimiter ${delimiter}`, ...quote, ...headerDetail(headerLine, columns, options), ...unnamed, ...doubt]
 }
 
 function headerDetail(headerLine: number | null, columns: string[], { expectedColumns }: SourceOptions): string[] {

@@ -132,6 +132,22 @@ describe('the header', () => {
     expect(summary.includes('no header')).toBe(columns[0] === 'column1')
   })
 
+  test.each([
+    ['a,\n1,x\n', ['a', 'column2'], 'column2'],
+    ['a,\n1,\n', ['a', 'column2'], 'column2'],
+    [',name,age\n0,Ann,3\n1,Bob,\n', ['column1', 'name', 'age'], 'column1'],
+    ['id,,day\nx,y,2024-01-31\n', ['id', 'column2', 'day'], 'column2']
+  ])('that lacks a name is one where it stands above numbers or dates: %j', async (text, columns, nameless) => {
+    const { columns: found, rows, summary } = await read(text)
+    expect([found, rows[0]?.line]).toEqual([columns, 2])
+    expect(summary).toContain(`no name in the header for ${nameless}`)
+  })
+
+  test('that may also be a row is taken for one, and that is said', async () => {
+    expect((await read('Ann,\nBob,x\n')).summary).toContain('taken for a row, unless you say --header')
+    expect((await read('1,\n2,x\n')).summary).not.toContain('--header')
+  })
+
   test('with a repeated name is refused, not loaded as a row', async () => {
     expect(await fails('x,x\ny,z\n')).toMatchObject({ code: 'source.header' })
     expect((await read('x,x\ny,z\n', { header: false })).rows).toHaveLength(2)
