@@ -1,4 +1,5 @@
 import { ExitCode, RowbackError } from '../errors.ts'
+import type { DriftJson } from '../model/drift.ts'
 import { driftInWords, driftJson } from '../model/drift.ts'
 import { plural } from '../model/plural.ts'
 import type { Drift } from './find-drift.ts'
@@ -12,20 +13,27 @@ const MOST_NAMED = 3
  * @throws RowbackError `drift` (exit code 5) where rows of others would be lost: they go only when the user says so
  */
 export function refuseDrift({ tables, notes }: Drift, to: number, head: number): void {
-  const [first] = tables
-  if (!first) return
+  if (tables.length === 0) return
   const drift = tables.map(driftJson)
   const named = drift.slice(0, MOST_NAMED).map(driftInWords)
   const all =
     tables.length > named.length ? [...named, `rows of ${plural(tables.length - named.length, 'more table')}`] : named
-  const see = to === head ? 'rowback status --drift' : `rowback diff ${to} --table ${first.table}`
+  const see =
+    to === head
+      ? 'To see them: rowback status --drift'
+      : `To see them, among what versions changed since: ${diffOf(to, drift)}`
   throw new RowbackError({
     code: 'drift',
     message: `Others changed ${listed(all)} since version ${to}, which would be lost.`,
-    hint: `To overwrite them, add --yes; a backup or the history keeps them. To see them: ${see}`,
+    hint: `To overwrite them, add --yes; a backup or the history keeps them. ${see}`,
     exit: ExitCode.conflict,
     details: { drift, notes }
   })
+}
+
+function diffOf(to: number, drift: readonly DriftJson[]): string {
+  const [only] = drift.length === 1 ? drift : []
+  return `rowback diff ${to}${only && /^\w+$/.test(only.table) ? ` --table ${only.table}` : ''}`
 }
 
 function listed(parts: readonly string[]): string {

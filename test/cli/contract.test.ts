@@ -773,7 +773,7 @@ describe.concurrent('drift', () => {
     expect(refused.error.code).toBe('drift')
     expect(refused.error.message).toBe('Others changed 2 rows of parts (id 1, 3) since version 1, which would be lost.')
     expect(refused.error.hint).toBe(
-      'To overwrite them, add --yes; a backup or the history keeps them. To see them: rowback diff 1 --table parts'
+      'To overwrite them, add --yes; a backup or the history keeps them. To see them, among what versions changed since: rowback diff 1 --table parts'
     )
     expect([parts(), place.rows('SELECT * FROM customers')]).toEqual([drifted, customers])
     const done = await place.json<VersionJson>(['rollback', '1', '--yes'])
@@ -793,6 +793,16 @@ describe.concurrent('drift', () => {
       'rollback committed',
       ...before.versions.map(({ kind, status }) => `${kind} ${status}`)
     ])
+  })
+})
+
+describe.concurrent('drift of several tables', () => {
+  test('is shown by a comparison of all of them', async () => {
+    const place = await shopPlace()
+    place.sql("UPDATE parts SET name = 'BOLT' WHERE id = 1; UPDATE customers SET name = 'Changed'")
+    const { error } = await place.json<{ error: { code: string; hint: string } }>(['rollback', '1'], { code: 5 })
+    expect(error.code).toBe('drift')
+    expect(error.hint).toMatch(/To see them, among what versions changed since: rowback diff 1$/)
   })
 })
 
