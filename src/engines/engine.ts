@@ -24,6 +24,8 @@ export interface Capabilities {
   invisibleColumns: boolean
   /** The largest integer that a column can hold. */
   largestInteger: bigint
+  /** Bytes of a primary key at most, four for each character that its columns may hold; null where there is no limit. */
+  longestKey: number | null
   /** A column holds values of every type, whatever it was declared as. */
   typesPerValue: boolean
   /** Rows may be read in order by an index beside the table, which could lack some when it is damaged. */

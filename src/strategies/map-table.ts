@@ -12,6 +12,8 @@ const INT64: ColumnType = { kind: 'integer', min: -(2n ** 63n), max: 2n ** 63n -
 const TEXT: ColumnType = { kind: 'text', maxLength: null }
 /** More characters are better off in a text without a limit. */
 const SHORT_TEXT = 255
+/** Of a key's column that is no text, more than any takes. */
+const BYTES_OF_OTHERS = 32
 
 /** A table as another engine can hold it. */
 export interface MappedTable {
@@ -27,6 +29,7 @@ export interface MappedTable {
 /**
  * Finds the definition under which another engine holds every value of a table. All rows are read once: what a column was
  * declared as does not say what is in it.
+ * @throws RowbackError `key.too_long` where no key there takes what stands in the key
  */
 export async function mapTable(state: PastTable, target: Engine): Promise<MappedTable> {
   const columns = state.written.map((name) => state.columns.find((column) => column.name === name) as Column)
@@ -45,6 +48,13 @@ export async function mapTable(state: PastTable, target: Engine): Promise<Mapped
       ...(isTime && { seen: { longest, fractionDigits, zoned: false } })
     }
   })
+  fitKey(
+    state.name,
+    defined.filter(({ name }) => key?.includes(name)),
+    columns,
+    surveys,
+    target
+  )
   const isMixed = surveys.map((seen, i) => seen.canBeText && !isNumbered(columns[i] as Column))
   const asText = surveys.map(
     (seen, i) => defined[i]?.type.kind === 'text' && (seen.only('integer') || isMixed[i] === true)
@@ -55,6 +65,36 @@ export async function mapTable(state: PastTable, target: Engine): Promise<Mapped
     ({ name }) => `${state.name}.${name}: values of several types stand in it; its numbers have become text.`
   )
   return { definition, columns, asText, notes: [...notes, ...told, ...notCarried(state)] }
+}
+
+/**
+ * Where the texts of a key together may be longer than a key of the target, they get the room that their values take.
+ * @param defined the columns of the key; their types are changed
+ */
+function fitKey(
+  table: string,
+  defined: DefinedColumn[],
+  columns: readonly Column[],
+  surveys: readonly ValueSurvey[],
+  target: Engine
+): void {
+  const most = target.capabilities.longestKey
+  if (most === null) return
+  const texts = defined.filter(({ type }) => type.kind === 'text')
+  const room = most - (defined.length - texts.length) * BYTES_OF_OTHERS
+  const bytes = () => texts.reduce((sum, { type }) => sum + 4 * ((type as { maxLength: number }).maxLength ?? 0), 0)
+  if (bytes() <= room) return
+  for (const column of texts) {
+    const longest = surveys[columns.findIndex(({ name }) => name === column.name)]?.longest ?? 0
+    column.type = { kind: 'text', maxLength: Math.max(1, longest) }
+  }
+  if (bytes() <= room) return
+  const names = texts.map(({ name }) => name).join(', ')
+  throw new RowbackError({
+    code: 'key.too_long',
+    message: `The key of ${table} is too long for ${target.product}: its texts (${names}) take up to ${bytes().toLocaleString('en')} bytes, where a key holds ${most.toLocaleString('en')}.`,
+    hint: `Leave ${table} out by naming the others with --table, or write the state into a SQLite file.`
+  })
 }
 
 /** Whether a number beside the text is no value of its own, but stands for what has no text: ENUM's 0. */
@@ -202,6 +242,10 @@ export function changedTypes(mapped: MappedTable, made: Table): string[] {
     const type = mapped.definition.columns[i]?.type.kind
     const sameKind = type === column.type.kind || (type === 'integer' && column.type.kind === 'boolean')
     const [a = '', b = ''] = [column.declared, now].map((declared) => /^\w*/.exec(declared.toLowerCase())?.[0] ?? '')
+    // A server takes no text without a limit for a key.
+    if (a === 'text' && b === 'varchar' && mapped.definition.key?.includes(column.name)) {
+      return [`${mapped.definition.name}.${column.name}: ${column.declared} -> ${now}, because it is in the key`]
+    }
     if (sameKind && (a === b || SAME_WORDS.some((words) => words.includes(a) && words.includes(b)))) return []
     return [`${mapped.definition.name}.${column.name}: ${column.declared || '(no type)'} -> ${now}`]
   })

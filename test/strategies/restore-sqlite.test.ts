@@ -193,12 +193,40 @@ else {
         ['a ', ...Array(10).fill(null)]
       ])
       expect(notes).toEqual([
+        't.code: TEXT -> varchar(255), because it is in the key',
         't.noday: DATE -> longtext',
         't.n: NUMERIC -> double',
         expect.stringMatching(/^t\.flags: BOOLEAN -> bigint/),
         't.doc: JSON -> longtext',
         't.anything: (no type) -> longblob'
       ])
+    })
+
+    test('texts of a key get the room that they take, where more is too much for one', async () => {
+      const long = 'x'.repeat(600)
+      await baseline(`CREATE TABLE t (a TEXT, b TEXT, c TEXT, d TEXT, PRIMARY KEY (a, b, c, d));
+        INSERT INTO t VALUES ('${long}', 'b', '', 'd'), ('a', 'b', 'c', 'd')`)
+      const { notes } = await db.checkout(0, database.url)
+      const { declared, key, rows } = await rowsThere('t')
+      expect([declared, key]).toEqual([
+        ['varchar(600)', 'varchar(1)', 'varchar(1)', 'varchar(1)'],
+        ['a', 'b', 'c', 'd']
+      ])
+      expect(rows.map(([a]) => a)).toEqual(['a', long])
+      expect(notes[0]).toBe('t.a: TEXT -> varchar(600), because it is in the key')
+    })
+
+    test('a key that no key there holds is refused by name, and nothing is left', async () => {
+      await baseline(`CREATE TABLE t (a TEXT PRIMARY KEY); INSERT INTO t VALUES ('${'x'.repeat(769)}')`)
+      await expect(db.checkout(0, database.url)).rejects.toMatchObject({
+        code: 'key.too_long',
+        message: expect.stringMatching(
+          /^The key of t is too long .*\(a\) take up to 3,076 bytes, where a key holds 3,072\.$/
+        )
+      })
+      const engine = await openEngine(database.url)
+      expect(await engine.relations()).toEqual([])
+      await engine.close()
     })
 
     test('numbers beside text become text, each told from every other, and that is said', async () => {

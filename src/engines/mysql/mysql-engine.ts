@@ -70,6 +70,8 @@ const READS =
 const MOST_VARCHARS = 30
 /** https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html#error_er_parse_error */
 const NO_STATEMENT = 1064
+/** Of InnoDB: https://dev.mysql.com/doc/refman/8.4/en/innodb-limits.html */
+const LONGEST_KEY = 3072
 const INNODB = ' ENGINE=InnoDB DEFAULT CHARSET=utf8mb4'
 const SHOWN_OF_VERSIONS = [
   ...['version_id', 'kind', 'status', 'strategy', 'author', 'author_name', 'author_email', 'author_alias'],
@@ -138,6 +140,7 @@ export class MysqlEngine extends SqlEngine {
       exclusiveEverywhere: !server.cluster,
       invisibleColumns: server.invisibleColumns,
       largestInteger: 2n ** 64n - 1n,
+      longestKey: LONGEST_KEY,
       typesPerValue: false,
       ordersByIndex: false,
       // Its INSERT ... SELECT holds no rows against others.

@@ -67,6 +67,7 @@ export class SqliteEngine extends SqlEngine {
     exclusiveEverywhere: true,
     invisibleColumns: false,
     largestInteger: 2n ** 63n - 1n,
+    longestKey: null,
     typesPerValue: true,
     ordersByIndex: true,
     capturesScripts: true
