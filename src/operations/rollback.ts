@@ -8,6 +8,7 @@ import type { Repository } from '../store/repository.ts'
 import type { Drift } from '../strategies/find-drift.ts'
 import { DriftFinder, leftByHead } from '../strategies/find-drift.ts'
 import { headOf } from '../strategies/lifetimes.ts'
+import { readLeft } from '../strategies/read-left.ts'
 import { proveReplayed } from '../strategies/rebuild-at.ts'
 import { findRoute, rollBack } from '../strategies/rollback.ts'
 import { describeRoute, planRoute } from '../strategies/route.ts'
@@ -66,6 +67,8 @@ export const rollback = operation({
     // A damaged backup is found before anything begins.
     await repository?.prove(steps.flatMap((step) => ('stored' in step ? [step.stored] : [])))
     await proveReplayed(repository, live, steps, to)
+    // By what versions left it is told what others changed: one that is damaged, too.
+    for (const version of live.versions) if (version.number > to) await readLeft(repository, version)
     const told = {
       route: steps.map(describeRoute),
       notes: [

@@ -2,6 +2,7 @@ import { plural } from '../model/plural.ts'
 import type { Value } from '../model/value.ts'
 import { decodeRow } from '../model/value.ts'
 import type { ChangeSet, Piece } from './change-set.ts'
+import type { LeftRecord } from './left-records.ts'
 import type { ChunkReference, Manifest, TableManifest } from './manifest.ts'
 import { boundFromJson } from './manifest.ts'
 import type { Repository } from './repository.ts'
@@ -60,17 +61,39 @@ export class Verifier {
    * @param onChunk called after each chunk
    */
   async check({ name, manifest }: { name: string; manifest: Manifest }, onChunk: () => void): Promise<void> {
-    for (const table of manifest.tables) {
-      const add = (message: string) => this.#findings.add(name, null, message)
+    await this.#checkTables(manifest, onChunk, (file, message) => this.#findings.add(name, file, message))
+  }
+
+  /** Looks at the objects of the record of what a version left, which was read, but for those that were looked at before. */
+  async checkRecord(record: LeftRecord): Promise<void> {
+    const of = `The record of what version ${record.version} left`
+    const known = new Set(this.#objects.keys())
+    await this.#checkTables(
+      record,
+      () => {},
+      (file, message, object) => {
+        if (object === null || !known.has(object)) this.#findings.add(null, file, `${of}: ${message}`)
+      }
+    )
+  }
+
+  async #checkTables(
+    { engine, tables }: Pick<Manifest, 'engine' | 'tables'>,
+    onChunk: () => void,
+    told: (file: string | null, message: string, object: string | null) => void
+  ): Promise<void> {
+    for (const table of tables) {
       let last: Key | null = null
       for (const chunk of this.#level === 'manifests' ? [] : table.chunks) {
         const fault = await this.#faultOf(chunk.object)
         onChunk()
-        if (fault) this.#findings.add(name, fault.file, fault.message)
-        else if (this.#level === 'rows') last = await this.#checkRows(manifest.engine, table, chunk, last, add)
+        if (fault) told(fault.file, fault.message, chunk.object)
+        else if (this.#level === 'rows')
+          last = await this.#checkRows(engine, table, chunk, last, (message) => told(null, message, chunk.object))
       }
       const rows = table.chunks.reduce((sum, chunk) => sum + chunk.rows, 0)
-      if (rows !== table.rows) add(`${table.name}: its chunks have ${plural(rows, 'row')} where it has ${table.rows}.`)
+      const wrong = `${table.name}: its chunks have ${plural(rows, 'row')} where it has ${table.rows.toLocaleString('en')}.`
+      if (rows !== table.rows) told(null, wrong, null)
     }
   }
 
@@ -90,7 +113,8 @@ export class Verifier {
     const lines = await this.#repository.lines(piece.object)
     const where = `${of}, ${this.#repository.fileOf(piece.object)}`
     const add = (message: string) => this.#findings.add(null, null, `${where}: ${message}`)
-    if (lines.length !== piece.rows) add(`${plural(lines.length, 'row')} where ${piece.rows} should be.`)
+    if (lines.length !== piece.rows)
+      add(`${plural(lines.length, 'row')} where ${piece.rows.toLocaleString('en')} should be.`)
     const wrong = lines.findIndex((line) => cellsIn(line) !== columns.length)
     if (wrong >= 0) add(`row ${wrong + 1} is no row of ${plural(columns.length, 'cell')}.`)
   }
@@ -118,7 +142,8 @@ export class Verifier {
     this.#contents.set(id, contents)
     const where = `${table.name}, ${this.#repository.fileOf(chunk.object)}`
     for (const problem of contents.problems) add(`${where}, ${problem}.`)
-    if (contents.rows !== chunk.rows) add(`${where}: ${plural(contents.rows, 'row')} where ${chunk.rows} should be.`)
+    if (contents.rows !== chunk.rows)
+      add(`${where}: ${plural(contents.rows, 'row')} where ${chunk.rows.toLocaleString('en')} should be.`)
     const from = boundFromJson(chunk.from)
     if (order.descends(from, contents.first, false)) add(`${where}: its first key comes before its beginning.`)
     if (order.descends(before, from ?? contents.first, true)) add(`${where}: the chunk before reaches into it.`)

@@ -108,7 +108,7 @@ export async function backUpTable(
   if (counted !== null && rows !== counted) {
     throw new RowbackError({
       code: 'backup.incomplete',
-      message: `The backup of ${table.name} read ${plural(rows, 'row')} where the table has ${counted}.`,
+      message: `The backup of ${table.name} read ${plural(rows, 'row')} where the table has ${counted.toLocaleString('en')}.`,
       hint: 'Check the table and its indexes for damage (SQLite: PRAGMA integrity_check).'
     })
   }

@@ -7,6 +7,7 @@ import type { Table } from '../model/table.ts'
 import { imageColumns, sameList } from '../model/table.ts'
 import type { Version } from '../model/version.ts'
 import type { Manifest, TableManifest } from '../store/manifest.ts'
+import { DamagedFile } from '../store/objects.ts'
 import type { Repository } from '../store/repository.ts'
 import type { Gap } from './drift.ts'
 import { driftBetween, driftLost, driftOf } from './drift.ts'
@@ -184,7 +185,11 @@ export class DriftFinder {
   }
 
   async #inUntracked(table: Table, notes: string[]): Promise<DriftedRows | null> {
-    const left = await this.#lastKnown(table, notes)
+    const left = await this.#lastKnown(table, notes).catch((error: unknown) => {
+      if (!(error instanceof DamagedFile)) throw error
+      notes.push(`${table.name}: it is not known what others changed. ${error.message} ${error.hint}`)
+      return null
+    })
     if (!left) return null
     return driftBetween(table, { before: storedImage(this.#repository, left), after: liveImage(this.#engine, table) })
   }

@@ -2,12 +2,14 @@ import { RowbackError } from '../errors.ts'
 import type { Version } from '../model/version.ts'
 import type { LeftRecord } from '../store/left-records.ts'
 import type { TableManifest } from '../store/manifest.ts'
+import { DamagedFile } from '../store/objects.ts'
 import type { Repository } from '../store/repository.ts'
 import { committed } from './lifetimes.ts'
 
 /**
  * The record of what a version left.
- * @returns null where none was made, or it is not there or not readable any more
+ * @returns null where none was made, or it is not there any more
+ * @throws RowbackError `backup.damaged` (exit code 7), so that changes of others are not overlooked
  */
 export async function readLeft(
   repository: Repository | null,
@@ -18,7 +20,7 @@ export async function readLeft(
     const record = await repository.left.get(version.leftRecord)
     return record.version === version.number ? record : null
   } catch (error) {
-    if (error instanceof RowbackError) return null
+    if (error instanceof RowbackError && error.code === 'backup.missing') return null
     throw error
   }
 }
@@ -32,13 +34,17 @@ export async function latestTables(
   versions: readonly Version[]
 ): Promise<Map<string, TableManifest>> {
   const backedUp = await repository.latestTables()
-  const left = await readLeft(
-    repository,
-    committed(versions).findLast((version) => version.leftRecord !== null)
-  )
+  const newestLeft = committed(versions).findLast((version) => version.leftRecord !== null)
+  // Without it a backup is cut elsewhere, and is as good.
+  const left = await readLeft(repository, newestLeft).catch(nullWhereDamaged)
   if (!left) return backedUp
   const recorded = left.tables.map((table) => [table.name, table] as const)
   const [newest] = (await repository.names()).slice(-1)
   const isNewer = newest === undefined || (await repository.manifest(newest)).takenAt < left.recordedAt
   return new Map(isNewer ? [...backedUp, ...recorded] : [...recorded, ...backedUp])
+}
+
+function nullWhereDamaged(error: unknown): null {
+  if (error instanceof DamagedFile) return null
+  throw error
 }

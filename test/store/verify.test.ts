@@ -2,6 +2,7 @@ import { readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import { zstdCompressSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { BackupListOutput } from '../../src/operations/backup/list.ts'
 import type { BackupVerifyOutput } from '../../src/operations/backup/verify.ts'
 import { backupVerify } from '../../src/operations/backup/verify.ts'
 import type { Rowback } from '../../src/rowback.ts'
@@ -90,7 +91,8 @@ describe('backup verify', () => {
         level,
         backups: 3,
         changeSets: 0,
-        objects: level === 'manifests' ? 0 : 7,
+        records: 3,
+        objects: level === 'manifests' ? 0 : 8,
         problems: [],
         rehearsal: null,
         notes: []
@@ -109,6 +111,44 @@ describe('backup verify', () => {
       { file: path, message: `The backup file ${path} was altered.`, backups: [name], versions: [1] }
     ])
     expect((await verify('rows', 0)).problems).toEqual([])
+  })
+
+  test('an altered record of what a version left: every level, and no rollback on it', async () => {
+    const [, second = ''] = (await readdir(place.at('.rowback/left'))).sort()
+    const path = place.at(`.rowback/left/${second}`)
+    const good = await readFile(path)
+    await flipByte(path)
+    expect(await seenBy()).toEqual([true, true, true, true])
+    const found = await place.json<BackupVerifyOutput>([...['backup', 'verify'], '--target', 'sqlite:shop.db'], {
+      code: 7
+    })
+    expect(found.problems).toEqual([
+      {
+        file: path,
+        message: `The record of what version 2 left: The backup file ${path} was altered.`,
+        backups: [],
+        versions: []
+      }
+    ])
+    const before = place.rows('SELECT count(*) FROM rowback_version')
+    await expect(db.rollback(1)).rejects.toMatchObject({ code: 'backup.damaged', exit: 7 })
+    expect(place.rows('SELECT count(*) FROM rowback_version')).toEqual(before)
+    const list = await place.json<BackupListOutput>(['backup', 'list', '--target', 'sqlite:shop.db'])
+    expect(list.records.map(({ version }) => version)).toEqual([3, 1])
+    expect(list.notes).toEqual([`The backup file ${path} was altered.`, expect.stringContaining('backup verify')])
+    await writeFile(path, good)
+    expect(await seenBy()).toEqual([false, false, false, false])
+  })
+
+  test('a missing object of what the head left: from objects on', async () => {
+    const last = (await readdir(place.at('.rowback/left'))).sort().at(-1) ?? ''
+    const record = JSON.parse(await readFile(place.at(`.rowback/left/${last}`), 'utf8')) as Manifest
+    const object = record.tables.find(({ name }) => name === 'small')?.chunks[0]?.object ?? ''
+    await unlink(place.at(`.rowback/objects/${object.slice(0, 2)}/${object}.zst`))
+    expect(await seenBy()).toEqual([false, true, true, true])
+    expect((await verify('hashes')).problems).toMatchObject([
+      { message: expect.stringMatching(/^The record of what version 3 left: .* is missing/) }
+    ])
   })
 
   test('a missing manifest that the ledger names: every level', async () => {
@@ -153,12 +193,12 @@ describe('backup verify', () => {
       'big',
       (lines) => [...lines.slice(0, -1), '[9999]'],
       undefined,
-      /it has 1 cells where 2/
+      /it has 1 cell where 2/
     ],
     ['rows in another order', 'big', (lines) => lines.toReversed(), undefined, /row 2: its key does not come after/],
     ['a row twice', 'big', (lines) => [...lines.slice(0, -1), lines.at(-2) as string], undefined, /row 3000: its key/],
     ['names in another order', 'names', (lines) => lines.toReversed(), undefined, /row 2: its key does not come after/],
-    ['a row too few', 'big', (lines) => lines.slice(1), undefined, /2999 rows where 3000 should be/]
+    ['a row too few', 'big', (lines) => lines.slice(1), undefined, /2,999 rows where 3,000 should be/]
   ])('%s: at level rows', async (_, table, change, rows, message) => {
     await forge(table, change, rows)
     // The forged manifest has a name that the ledger does not know; the one it knows is gone.

@@ -121,7 +121,8 @@ function prunedHistoryView(history: PrunedHistory[], kept: KeptHistory[], dryRun
 
 export function backupVerifyView(output: BackupVerifyOutput, style: Style): string {
   const sets = output.changeSets > 0 ? `${plural(output.changeSets, 'change set')}, ` : ''
-  const checked = `${plural(output.backups, 'backup')}, ${sets}${plural(output.objects, 'file')} of rows`
+  const records = output.records > 0 ? `${plural(output.records, 'record')} of what versions left, ` : ''
+  const checked = `${plural(output.backups, 'backup')}, ${sets}${records}${plural(output.objects, 'file')} of rows`
   const notes = output.notes.map((note) => style.yellow(note))
   if (output.problems.length === 0) {
     const found = style.green(`No problem found (${output.level}: ${checked}).`)

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { RowbackError } from '../../errors.ts'
 import { ExitCode } from '../../errors.ts'
 import type { Manifest } from '../../store/manifest.ts'
+import { DamagedFile } from '../../store/objects.ts'
 import type { Repository } from '../../store/repository.ts'
 import { committed } from '../../strategies/lifetimes.ts'
 import { readLeft } from '../../strategies/read-left.ts'
@@ -74,13 +75,13 @@ export const backupList = operation({
     if (lost.length > 0) throw repositoryMissing(repository.root, lost)
     const { readable, damaged } = await repository.backupsAsFound()
     const needed = versionsOf(live, await repository.names(), readable)
-    const records = await listRecords(repository, live)
+    const { records, faults } = await listRecords(repository, live)
     return {
       backups: listed(live, readable, needed).reverse(),
       damaged: damaged.map((backup) => damagedJson(backup, needed.get(backup.name) ?? [])).reverse(),
       records: records.reverse(),
       disk: await repository.size(),
-      notes: damaged.length > 0 ? [CHECK] : []
+      notes: [...faults, ...(damaged.length + faults.length > 0 ? [CHECK] : [])]
     }
   },
   exitCode: ({ damaged }) => (damaged.length > 0 ? ExitCode.backupDamaged : ExitCode.done)
@@ -112,17 +113,25 @@ async function listWithoutLedger(context: Context, why: string): Promise<BackupL
 }
 
 /** Only the ledger knows which versions were committed. */
-async function listRecords(repository: Repository, { versions }: LiveState): Promise<LeftJson[]> {
+async function listRecords(
+  repository: Repository,
+  { versions }: LiveState
+): Promise<{ records: LeftJson[]; faults: string[] }> {
   const records: LeftJson[] = []
+  const faults: string[] = []
   for (const version of committed(versions)) {
-    const record = await readLeft(repository, version)
+    const record = await readLeft(repository, version).catch((error: unknown) => {
+      if (!(error instanceof DamagedFile)) throw error
+      faults.push(error.message)
+      return null
+    })
     if (!record) continue
     const { recordedAt, tables, added } = record
     const rows = tables.reduce((sum, table) => sum + table.rows, 0)
     const { number, leftRecord } = version
     records.push({ version: number, record: leftRecord ?? '', recordedAt, tables: tables.length, rows, added })
   }
-  return records
+  return { records, faults }
 }
 
 /**

@@ -23,6 +23,8 @@ export interface BackupVerifyOutput {
   backups: number
   /** How many change sets were looked at: all, unless a version was named. */
   changeSets: number
+  /** How many records of what versions left were looked at, by which changes of others are told: all, unless a version was named. */
+  records: number
   /** Files of rows that were looked at, each once. */
   objects: number
   /** Every problem, with the versions that cannot be gone back to because of it. */
@@ -36,7 +38,7 @@ export interface BackupVerifyOutput {
 export const backupVerify = operation({
   name: 'backup verify',
   summary: 'check that the backups are whole, and name every file that is not',
-  details: `Levels, each including those before: manifests (each can be read and is what its name says), objects (all files of rows are there), hashes (they hold what their names say), rows (every row can be read, in the order of the key as far as that can be told without the database, and the counts agree). With --rehearse the newest backup, or the state of the version, is also restored into a scratch database of the same kind, compared row by row, and dropped again: on SQLite a temporary file, on MySQL and MariaDB a database DATABASE_rowback_rehearsal_..., which takes the privilege to make it.`,
+  details: `Levels, each including those before: manifests (each can be read and is what its name says), objects (all files of rows are there), hashes (they hold what their names say), rows (every row can be read, in the order of the key as far as that can be told without the database, and the counts agree). The records of what versions left, by which a rollback tells changes of others, are checked alike. With --rehearse the newest backup, or the state of the version, is also restored into a scratch database of the same kind, compared row by row, and dropped again: on SQLite a temporary file, on MySQL and MariaDB a database DATABASE_rowback_rehearsal_..., which takes the privilege to make it.`,
   example: 'rowback backup verify --level rows',
   positional: ['version'],
   input: z.object({
@@ -73,6 +75,7 @@ export const backupVerify = operation({
       })
     }
     const changeSets = options.version === undefined ? await checkChangeSets(repository, verifier, findings) : 0
+    const records = options.version === undefined ? await checkRecords(repository, live, verifier, findings) : 0
     const versions = versionsOf(live, names, readable)
     const problems = findings.problems.map((problem) => ({
       ...problem,
@@ -88,6 +91,7 @@ export const backupVerify = operation({
       level: options.level,
       backups: names.length,
       changeSets,
+      records,
       objects: verifier?.objects ?? 0,
       problems,
       rehearsal,
@@ -113,6 +117,30 @@ async function checkChangeSets(
     } catch (error) {
       if (!(error instanceof DamagedFile)) throw error
       findings.add(null, error.file, `A change set: ${error.message}`)
+    }
+  }
+  return names.length
+}
+
+/**
+ * One that the ledger does not name is of a version that was not committed; one that is not there went with its backup.
+ * @returns how many there are
+ */
+async function checkRecords(
+  repository: Repository | null,
+  { versions }: LiveState,
+  verifier: Verifier | null,
+  findings: Findings
+): Promise<number> {
+  const named = new Set(versions.map(({ leftRecord }) => leftRecord))
+  const all = (await repository?.left.names()) ?? []
+  const names = versions.length === 0 ? all : all.filter((name) => named.has(name))
+  for (const name of names) {
+    try {
+      await verifier?.checkRecord(await (repository as Repository).left.get(name))
+    } catch (error) {
+      if (!(error instanceof DamagedFile)) throw error
+      findings.add(null, error.file, `The record of what version ${Number.parseInt(name, 10)} left: ${error.message}`)
     }
   }
   return names.length
