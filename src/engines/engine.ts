@@ -418,6 +418,8 @@ export interface Engine {
    */
   foreignKeyViolations(standIns?: readonly StandIn[]): Promise<string[]>
 
+  /** The statement that adds the column `version_id` to a table. */
+  addVersionColumnSql(table: string): string
   /** Adds the column `version_id` to a table. */
   addVersionColumn(table: Table): Promise<void>
   /** Adds the column and makes the history table. */

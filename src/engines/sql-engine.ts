@@ -252,9 +252,13 @@ export abstract class SqlEngine implements Engine {
     return `${this.quote(VERSION_COLUMN)} ${this.declare(VERSION_NUMBER)} NOT NULL DEFAULT 0`
   }
 
-  async addVersionColumn(table: Table): Promise<void> {
+  addVersionColumnSql(table: string): string {
     const hidden = this.capabilities.invisibleColumns ? ' INVISIBLE' : ''
-    await this.run(`ALTER TABLE ${this.quote(table.name)} ADD COLUMN ${this.versionColumn}${hidden}`)
+    return `ALTER TABLE ${this.quote(table)} ADD COLUMN ${this.versionColumn}${hidden}`
+  }
+
+  async addVersionColumn(table: Table): Promise<void> {
+    await this.run(this.addVersionColumnSql(table.name))
   }
 
   async startTracking(table: Table, tracking: Tracking): Promise<void> {
@@ -566,6 +570,7 @@ export abstract class SqlEngine implements Engine {
     const tracked = bookkeeping.find((entry) => entry.table === table.name)
     if (!tracked) return table
     const columns = table.columns.filter((column) => column.name !== VERSION_COLUMN)
+    if (columns.length === table.columns.length) return { ...table, lacksVersions: true }
     return { ...table, columns, ddl: this.withoutVersionColumn(table.ddl) ?? tracked.ddl }
   }
 

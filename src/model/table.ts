@@ -58,6 +58,8 @@ export interface Table {
   /** Foreign keys of other tables (and of this one) that point here. */
   referencedBy: ForeignKey[]
   triggers: string[]
+  /** Set where a version column should be and is not: others dropped the table and made it again. */
+  lacksVersions?: true
   /** Statements that make the table anew: the table itself first, then its indexes and triggers. */
   ddl: string[]
 }

@@ -15,7 +15,7 @@ import { describeRoute, planRoute } from '../strategies/route.ts'
 import { rehearse, runVersion } from '../strategies/run.ts'
 import { changedObjectNotes } from '../strategies/schema-objects.ts'
 import type { LiveState } from '../strategies/session.ts'
-import { stayingColumns } from '../strategies/table-shapes.ts'
+import { assertHasVersions, stayingColumns } from '../strategies/table-shapes.ts'
 import type { Context } from './context.ts'
 import { authorship, flag, scope, text, versionReference, wait } from './inputs.ts'
 import { interruptedNotes } from './interrupted.ts'
@@ -64,6 +64,7 @@ export const rollback = operation({
     const repository = await context.repository()
     if (to === headOf(live.versions)) await assertDrifted(context.engine, live, repository, to)
     const { tables: steps, stored } = await findRoute(live, repository, to)
+    for (const step of steps) if ('table' in step) assertHasVersions(context.engine, step.table)
     // A damaged backup is found before anything begins.
     await repository?.prove(steps.flatMap((step) => ('stored' in step ? [step.stored] : [])))
     await proveReplayed(repository, live, steps, to)

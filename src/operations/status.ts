@@ -8,7 +8,7 @@ import { DriftFinder } from '../strategies/find-drift.ts'
 import { headOf } from '../strategies/lifetimes.ts'
 import { missingBackups } from '../strategies/recovery.ts'
 import { unsettledChanges } from '../strategies/schema-change.ts'
-import { describeChanges } from '../strategies/table-shapes.ts'
+import { describeChanges, madeAgain } from '../strategies/table-shapes.ts'
 import type { Context } from './context.ts'
 import { flag } from './inputs.ts'
 import { operation } from './operation.ts'
@@ -31,6 +31,8 @@ export interface StatusOutput {
   missing: { repository: string; backups: string[]; versions: number[] }
   /** What others did to the columns of tables whose history is kept; the next version, or `recover`, carries it there. */
   changedColumns: string[]
+  /** Tables whose history is kept that others took away and made again, and what is to be done; sentences. */
+  madeAgain: string[]
   /** Versions whose entry in the ledger was altered. */
   alteredVersions: number[]
   /** What others changed since the head; null where it was not asked for. */
@@ -79,6 +81,7 @@ export const status = operation({
       changedColumns: (await changedTables(engine, live)).map(({ table, changes }) =>
         describeChanges(table.name, changes)
       ),
+      madeAgain: live.tables.filter(({ lacksVersions }) => lacksVersions).map(({ name }) => madeAgain(engine, name)),
       alteredVersions: ledger.exists ? await ledger.brokenLinks() : [],
       drift: options.drift ? await findDrift(context) : null
     }

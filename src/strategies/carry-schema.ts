@@ -1,11 +1,12 @@
 import type { Engine } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import type { Table } from '../model/table.ts'
 import { sameList } from '../model/table.ts'
 import type { TrackedTable } from '../model/version.ts'
 import type { LiveState } from './session.ts'
 import type { ShapeChanges } from './table-shapes.ts'
-import { changesOf, describeChanges, shapeOf } from './table-shapes.ts'
+import { assertHasVersions, changesOf, describeChanges, shapeOf } from './table-shapes.ts'
 
 /** What others did to the columns of a tracked table since they were noted last. */
 export interface ChangedTable {
@@ -19,7 +20,7 @@ export async function changedTables(engine: Engine, live: LiveState): Promise<Ch
   const changed: ChangedTable[] = []
   for (const [name, tracked] of live.tracked) {
     const table = live.tables.find((candidate) => candidate.name === name)
-    const changes = table ? await changesOf(engine, tracked, table) : null
+    const changes = table && !table.lacksVersions ? await changesOf(engine, tracked, table) : null
     if (table && changes) changed.push({ tracked, table, changes })
   }
   return changed
@@ -47,6 +48,11 @@ export async function carrySchema(
   since: number
 ): Promise<Carried> {
   const carried: Carried = { notes: [], refused: new Map() }
+  for (const name of live.tracked.keys()) {
+    const table = live.tables.find((candidate) => candidate.name === name)
+    const error = table && refusalOf(engine, table)
+    if (error) carried.refused.set(name, error)
+  }
   for (const { tracked, table, changes } of await changedTables(engine, live)) {
     const what = describeChanges(table.name, changes)
     try {
@@ -64,6 +70,16 @@ export async function carrySchema(
     }
   }
   return carried
+}
+
+function refusalOf(engine: Engine, table: Table): RowbackError | null {
+  try {
+    assertHasVersions(engine, table)
+    return null
+  } catch (error) {
+    if (error instanceof RowbackError) return error
+    throw error
+  }
 }
 
 /** A history tells rows apart by the key that the table had. */

@@ -4,7 +4,7 @@ import type { Table } from '../model/table.ts'
 import type { ShapeColumn, TrackedTable } from '../model/version.ts'
 import { shapeFromHistory } from './history-shape.ts'
 import type { LiveState } from './session.ts'
-import { changesOf, describeChanges, shapeAt } from './table-shapes.ts'
+import { assertHasVersions, changesOf, describeChanges, shapeAt } from './table-shapes.ts'
 
 /** In which columns a state of a tracked table is read. */
 export interface PastShape {
@@ -29,6 +29,7 @@ export async function pastShape(
 ): Promise<PastShape | null> {
   const isKept = live.tracked.get(tracked.table) === tracked
   const now = isKept ? live.tables.find((candidate) => candidate.name === tracked.table) : undefined
+  if (now) assertHasVersions(engine, now)
   const tracking = { history: tracked.history, live: now !== undefined }
   const changes = now ? await changesOf(engine, tracked, now) : null
   const isOne = tracked.shapes.length === 1 && changes === null

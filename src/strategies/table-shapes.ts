@@ -1,4 +1,5 @@
 import type { ColumnChanges, Engine } from '../engines/engine.ts'
+import { ExitCode, RowbackError } from '../errors.ts'
 import type { Column, Table } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
 import type { ShapeColumn, TableShape, TrackedTable } from '../model/version.ts'
@@ -17,6 +18,34 @@ export function shapeAt(tracked: TrackedTable, at: number): TableShape {
 /** How the columns of a table differ from those that were noted last. */
 export interface ShapeChanges extends ColumnChanges {
   dropped: ShapeColumn[]
+}
+
+/**
+ * @param table a tracked one
+ * @throws RowbackError `schema.changed` (exit code 5) where others made it again: its rows do not say which version wrote them
+ */
+export function assertHasVersions(engine: Engine, table: Table): void {
+  if (!table.lacksVersions) return
+  throw new RowbackError({
+    code: 'schema.changed',
+    message: `${withoutVersions(table.name)} No version can go on from it, and earlier states of it cannot be read.`,
+    hint: wayBack(engine, table.name),
+    exit: ExitCode.conflict
+  })
+}
+
+/** What is said of a table that has no version column any more. */
+export function madeAgain(engine: Engine, table: string): string {
+  return `${withoutVersions(table)} ${wayBack(engine, table)}`
+}
+
+function withoutVersions(table: string): string {
+  return `Others took ${table} away and made it again, and its rows do not say which version wrote them.`
+}
+
+/** An adopt tells what others changed from what versions wrote. */
+function wayBack(engine: Engine, table: string): string {
+  return `Give it its column back: ${engine.addVersionColumnSql(table)}; and record what others changed: rowback adopt -m "..."`
 }
 
 /** How a table differs from what was noted of it last; null when it does not. */

@@ -17,6 +17,7 @@ import type { RebuiltTable } from './rebuilt-table.ts'
 import { rebuildTable } from './rebuilt-table.ts'
 import type { LiveState } from './session.ts'
 import { hasSameColumns } from './shape.ts'
+import { madeAgain } from './table-shapes.ts'
 import { writersOf } from './written-by.ts'
 
 /** What others did to a tracked table since the newest version that wrote it. */
@@ -47,6 +48,7 @@ export class TrackedDrift {
 
   /** @returns a sentence where it is not known, which says why */
   async of(table: Table, tracked: TrackedTable): Promise<TheirChanges | string> {
+    if (table.lacksVersions) return madeAgain(this.#engine, table.name)
     try {
       this.#changeSets ??= await committedChangeSets(this.#repository, this.#live.versions)
       const kept = ofTable(this.#changeSets, tracked)

@@ -686,6 +686,7 @@ describe.concurrent('init, inspect and status', () => {
       unsettled: [],
       missing: { repository: place.at('.rowback'), backups: [], versions: [] },
       changedColumns: [],
+      madeAgain: [],
       alteredVersions: [],
       drift: null
     })

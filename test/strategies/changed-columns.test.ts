@@ -138,6 +138,52 @@ function testsOn(open: () => Promise<Ground>, isMysql: boolean): void {
     expect(await now('id, title, tier')).toEqual(FIRST.slice(1))
   })
 
+  test('taken away and made again: every command says so and how to go on, and after an adopt all states are read', async () => {
+    await ground.sql(
+      'DROP TABLE t',
+      'CREATE TABLE t (id INTEGER PRIMARY KEY, name VARCHAR(20), tier VARCHAR(20))',
+      "INSERT INTO t VALUES (1, 'Anna', 'gold'), (2, 'Bo', 'silver'), (4, 'Dan', 'basic'), (5, 'Eve', NULL)"
+    )
+    await place.write('t.csv', 'id,name\n1,x\n')
+    await place.write('t.sql', "UPDATE t SET name = 'x'")
+    const before = await now('id, name, tier')
+    const [told = ''] = (await place.json<StatusOutput>(['status'])).madeAgain
+    const commands: string[][] = [
+      ['migrate', 't.csv', '-m', 'x'],
+      ['exec', 't.sql', '-m', 'x'],
+      ['adopt', '-m', 'x'],
+      ['query', 'SELECT * FROM t', '--at', '1'],
+      ['diff', '1', '2'],
+      ['rollback', '1', '--yes'],
+      ['revert', '2'],
+      ['blame', 't', '1'],
+      ['checkout', '1', '--to', 'copy.db'],
+      ['backup', 'export', '1'],
+      ['enable', 'snapshot']
+    ]
+    for (const command of commands) {
+      const { error } = await place.json<Refused>(command, { code: 5 })
+      expect([command[0], error.code, error.message]).toEqual([
+        command[0],
+        'schema.changed',
+        expect.stringContaining(
+          'Others took t away and made it again, and its rows do not say which version wrote them.'
+        )
+      ])
+      expect(told).toContain(error.hint)
+    }
+    expect(await now('id, name, tier')).toEqual(before)
+    expect((await place.json<StatusOutput>(['status', '--drift'])).drift?.notes).toEqual([told])
+    const [, statement = ''] = /column back: (.*); and record/.exec(told) ?? []
+    await ground.sql(statement)
+    const adopted = await place.json<{ tables: unknown[] }>(['adopt', '-m', 'made anew'])
+    expect(adopted.tables).toMatchObject([{ table: 't', inserted: 1, updated: 1, deleted: 1 }])
+    expect([await at(1), await at(2)]).toEqual([FIRST, SECOND])
+    expect(await now('id, name, tier')).toEqual(before)
+    await rollback(1)
+    expect(await now('id, name, tier')).toEqual(FIRST.slice(1))
+  })
+
   test('across a switch to snapshot and back', async () => {
     await ground.sql('ALTER TABLE t ADD COLUMN age INTEGER')
     await place.json(['enable', 'snapshot'])
