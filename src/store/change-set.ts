@@ -32,7 +32,7 @@ const tableSchema = z.object({
   added: z.array(pieceSchema),
   /** `added` are all rows that there were afterwards. */
   all: z.boolean(),
-  /** Of all rows, those that the version wrote; left out where that was not recorded. */
+  /** Of all rows, those that the version wrote; left out where these are all, or where that was not recorded. */
   own: z.array(pieceSchema).optional(),
   /** The version ended its tracking: from then on backups have it. */
   ended: z.boolean()

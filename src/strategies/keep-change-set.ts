@@ -73,13 +73,14 @@ async function changesOf(
   const base = baseOf(making, tracked, reports)
   const columns = writableColumns(table).map(({ name }) => name)
   const rows = isLive ? await engine.countRows(table.name) : null
-  const all = isLive && (await mustListAll(making, tracked, columns, base, reports))
+  const listing = isLive ? await listingOf(making, tracked, columns, base, reports) : 'changes'
+  const all = listing !== 'changes'
   const tracking = { history: tracked.history, live: isLive }
   const writer = () => new PieceWriter(repository, signal)
   const removed = all ? [] : await writer().write(engine.readSuperseded(table, tracking, version.number))
   const added = await addedBy(making, table, tracking, all, writer())
   const known = { ...describe(making, tracked, table, base), rows, removed, added, all }
-  if (!making.misfits.has(tracked.table)) return known
+  if (listing !== 'all') return known
   return { ...known, own: await writer().write(engine.readWritten(table, version.number, version.number)) }
 }
 
@@ -139,26 +140,34 @@ function baseOf(
   return live.versions.find(({ number }) => number === tracked.since)?.anchor ?? null
 }
 
-/** Whether what was there before gives no rows to go on from: there were none, or they had other columns, or do not fit. */
-async function mustListAll(
+/**
+ * What a change set lists: `all` rows where those before had other columns, or do not fit; `new` where there were none before,
+ * so that all are the version's own.
+ */
+async function listingOf(
   { live, version, repository, misfits }: Making,
   tracked: TrackedTable,
   columns: readonly string[],
   base: string | null,
   reports: readonly TableReport[]
-): Promise<boolean> {
+): Promise<'changes' | 'all' | 'new'> {
   const report = reports.find(({ history }) => history === tracked.history)
-  if (report?.created || misfits.has(tracked.table)) return true
+  if (misfits.has(tracked.table)) return 'all'
+  if (report?.created) return 'new'
+  const listing = (rows: number | null, then: readonly string[]) => {
+    if (rows === 0) return 'new'
+    return sameList(then, columns) ? 'changes' : 'all'
+  }
   for await (const before of repository.changeSets.before(version.number)) {
     const isCommitted = live.versions.some(({ number, status }) => number === before.version && status === 'committed')
     const known =
       isCommitted && before.tables.find(({ name, since }) => name === tracked.table && since === tracked.since)
-    if (known) return known.rows === 0 || !sameList(known.columns, columns)
+    if (known) return listing(known.rows, known.columns)
   }
   const stored =
     base === null ? undefined : (await repository.manifest(base)).tables.find(({ name }) => name === tracked.table)
-  if (!stored) return true
-  return stored.rows === 0 || !sameList(stored.hiddenOrder ? stored.columns.slice(1) : stored.columns, columns)
+  if (!stored) return 'all'
+  return listing(stored.rows, stored.hiddenOrder ? stored.columns.slice(1) : stored.columns)
 }
 
 /** Stores lines as objects, in the order in which they come. */

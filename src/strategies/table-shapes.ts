@@ -93,6 +93,26 @@ async function isRenamed(
   return !come.hasDefault && (await engine.query(filled)).rows.length > 0
 }
 
+/** The name that a column had at a version, whatever it was renamed to since; null where it came later. */
+export function nameThen({ shapes }: TrackedTable, at: number, name: string): string | null {
+  let now = name
+  const begin = Math.max(
+    shapes.findLastIndex(({ since }) => since <= at),
+    0
+  )
+  for (let i = shapes.length - 1; i > begin; i--) {
+    const [before, after] = [shapes[i - 1]?.columns ?? [], shapes[i]?.columns ?? []]
+    if (before.some((column) => column.name === now)) continue
+    const place = after.findIndex((column) => column.name === now)
+    const old = before[place]
+    // As isRenamed has it: only one went, and only one came.
+    const isLost = old !== undefined && !after.some((column) => column.name === old.name)
+    if (!isLost || before.length !== after.length || old.type !== after[place]?.type) return null
+    now = old.name
+  }
+  return now
+}
+
 /** What others did, in words. */
 export function describeChanges(table: string, { added, dropped, renamed, retyped }: ShapeChanges): string {
   const parts = [

@@ -3,7 +3,7 @@ import { ExitCode, RowbackError } from '../errors.ts'
 import type { RowChange } from '../model/change.ts'
 import type { Collations } from '../model/key.ts'
 import type { Table } from '../model/table.ts'
-import { sameList, writableColumns } from '../model/table.ts'
+import { sameList } from '../model/table.ts'
 import type { TableReport, TrackedTable, Version } from '../model/version.ts'
 import type { Manifest, TableManifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
@@ -145,7 +145,6 @@ export class VersionChanges {
     const between = (from: number, to: number) => this.#engine.changesBetween(table ?? shape, tracking, from, to)
     // A history that is not kept on does not tell how the rows are now.
     const left: Place = { kind: 'tracked', tracked, table: shape, tracking, ddl: tracked.ddl, note: null }
-    const columns = writableColumns(table ?? shape).map((column) => column.name)
     const sinceThen = () =>
       table ? between(number, headOf(this.#live.versions)) : this.#compared(name, left, this.#livePlace(name))
     return {
@@ -156,7 +155,12 @@ export class VersionChanges {
       fate: this.#fateOf(name),
       tracked,
       ddl: tracked.ddl,
-      changes: await exactChanges(this.#repository, this.#version, tracked, columns, () => between(number - 1, number)),
+      changes: await exactChanges(this.#repository, {
+        version: this.#version,
+        tracked,
+        table: table ?? shape,
+        changes: () => between(number - 1, number)
+      }),
       since: sinceThen
     }
   }
