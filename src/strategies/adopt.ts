@@ -1,6 +1,5 @@
 import { ExitCode, RowbackError } from '../errors.ts'
 import type { RowChange } from '../model/change.ts'
-import { count, noCounts } from '../model/change.ts'
 import type { DriftedRows } from '../model/drift.ts'
 import { isAny } from '../model/drift.ts'
 import { plural } from '../model/plural.ts'
@@ -71,7 +70,7 @@ export async function adopt(
       if (run.canChangeSchema || table.triggers.length === 0) await record(run, repository, table, theirs)
     }
     const reports: TableReport[] = []
-    for (const { table, theirs } of steps) reports.push(await reportOf(table, theirs))
+    for (const { table, theirs } of steps) reports.push(reportOf(table, theirs))
     return { tables: reports, drift: steps.map(({ drift }) => drift).filter(isAny), notes }
   } finally {
     for (const { changes, renewed } of found.map(({ theirs }) => theirs)) {
@@ -212,10 +211,8 @@ async function inImage(run: Run, table: Table, rows: Row[]): Promise<Row[]> {
   })
 }
 
-async function reportOf(table: Table, { tracked, changes }: TheirChanges): Promise<TableReport> {
-  const counts = noCounts()
-  for await (const change of changes.read()) count(counts, change)
-  return { table: table.name, read: 0, ...counts, failed: 0, history: tracked.history }
+function reportOf(table: Table, { tracked, changes }: TheirChanges): TableReport {
+  return { table: table.name, read: 0, ...changes.counts, failed: 0, history: tracked.history }
 }
 
 function withoutKey({ name }: Table): RowbackError {

@@ -67,6 +67,8 @@ export async function assertUnchanged(engine: Engine, table: Table, changes: Cha
 }
 
 async function someUnkeyed(table: Table, changes: AsyncIterable<RowChange>): Promise<boolean> {
+  const mayBeNull = (name: string) => table.columns.find((column) => column.name === name)?.nullable !== false
+  if (table.key && !table.key.some(mayBeNull)) return false
   let isFound = false
   for await (const change of changes) {
     isFound ||= [change.before, change.after].some((row) => row && !(table.key && isKeyed(table, table.key, row)))

@@ -1,7 +1,8 @@
 import { appendFileSync, createReadStream, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { RowChange } from '../model/change.ts'
+import type { RowChange, WriteCounts } from '../model/change.ts'
+import { count, noCounts } from '../model/change.ts'
 import type { Row } from '../model/value.ts'
 import { decodeRow, encodeRow, linesOf } from '../model/value.ts'
 
@@ -13,13 +14,20 @@ export class ChangeSpool {
   #recent: RowChange[] = []
   #folder: string | null = null
   #length = 0
+  readonly #counts = noCounts()
 
   get length(): number {
     return this.#length
   }
 
+  /** How many there are of each kind. */
+  get counts(): WriteCounts {
+    return { ...this.#counts }
+  }
+
   add(change: RowChange): void {
     this.#length++
+    count(this.#counts, change)
     this.#recent.push(change)
     if (this.#recent.length >= IN_MEMORY) this.#flush()
   }

@@ -27,23 +27,27 @@ export async function mergeTable(
   conflicts: Conflicts
 ): Promise<ChangeSpool> {
   const made = new ChangeSpool()
-  const asked = new ChangeSpool()
+  // Rows that the version took away come first: the key of one may be that of another that it wrote, spelled anew.
+  const [changed, inserted] = [new ChangeSpool(), new ChangeSpool()]
   try {
     const equalRows = new EqualRowsMerge()
     const merge = new TableMerge(engine, change, table, onConflict, conflicts, made)
     // What is read must be read to its end before anything else can be asked.
     for await (const pair of change.changes()) {
-      if (merge.isKeyed(pair)) asked.add(pair)
+      if (merge.isKeyed(pair)) (pair.before === null ? inserted : changed).add(pair)
       else equalRows.add(pair)
     }
-    await merge.takeBack(asked)
+    await merge.takeBack(changed)
+    await merge.takeBack(inserted)
+    merge.takeBackRespelled()
     await equalRows.takeBack(engine, change, table, onConflict, conflicts, made)
     return made
   } catch (error) {
     made.close()
     throw error
   } finally {
-    asked.close()
+    changed.close()
+    inserted.close()
   }
 }
 
@@ -85,19 +89,16 @@ class TableMerge {
   }
 
   async takeBack(pairs: ChangeSpool): Promise<void> {
-    // Rows that the version took away come first: the key of one may be that of another that it wrote, spelled anew.
-    await this.#takeBackThose(pairs, ({ before }) => before !== null)
-    await this.#takeBackThose(pairs, ({ before }) => before === null)
-    for (const { was, found } of this.#respelled.values()) this.#merge({ was, base: null }, found)
+    for await (const batch of pairs.batches(FOUND_AT_ONCE)) {
+      const keys = batch.map(({ before, after }) => this.#keyOf((after ?? before) as Row))
+      const found = await this.#engine.findRows(this.#table, this.#table.key ?? [], keys)
+      for (const [i, { before, after }] of batch.entries()) this.#takeBackOne(before, after, found[i] ?? null)
+    }
   }
 
-  async #takeBackThose(pairs: ChangeSpool, isMeant: (pair: RowChange) => boolean): Promise<void> {
-    for await (const batch of pairs.batches(FOUND_AT_ONCE)) {
-      const meant = batch.filter(isMeant)
-      const keys = meant.map(({ before, after }) => this.#keyOf((after ?? before) as Row))
-      const found = await this.#engine.findRows(this.#table, this.#table.key ?? [], keys)
-      for (const [i, { before, after }] of meant.entries()) this.#takeBackOne(before, after, found[i] ?? null)
-    }
+  /** Deleted rows whose other spelling no row of the version has. */
+  takeBackRespelled(): void {
+    for (const { was, found } of this.#respelled.values()) this.#merge({ was, base: null }, found)
   }
 
   #takeBackOne(was: Row | null, base: Row | null, found: Row | null): void {

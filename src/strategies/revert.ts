@@ -1,6 +1,6 @@
 import { ExitCode, RowbackError } from '../errors.ts'
 import type { WriteCounts } from '../model/change.ts'
-import { count, noCounts } from '../model/change.ts'
+import { noCounts } from '../model/change.ts'
 import { plural } from '../model/plural.ts'
 import type { Table } from '../model/table.ts'
 import type { TableReport, TrackedTable } from '../model/version.ts'
@@ -234,8 +234,7 @@ async function makeAgain(run: Run, { change, tracked }: Step): Promise<void> {
 
 async function executeStep(run: Run, step: Step): Promise<{ report: TableReport; wrote: boolean }> {
   const { change, kind, tracked, changes } = step
-  const counts = noCounts()
-  for await (const each of changes.read()) count(counts, each)
+  const { counts } = changes
   const history = tracked ? { history: tracked.history } : {}
   const report = (written: WriteCounts) => ({ table: change.table, read: 0, ...written, failed: 0, ...history })
   if (kind === 'drop') {
