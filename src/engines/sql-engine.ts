@@ -485,11 +485,14 @@ export abstract class SqlEngine implements Engine {
   async *readState(table: Table, tracking: Tracking, version: number): AsyncIterable<Row[]> {
     const columns = writableColumns(table)
     const live = tracking.live ? this.quote(table.name) : null
-    yield* this.stream(
-      stateSelect(live, this.historyOf(tracking), this.cellsOf(columns).join(', '), version),
-      [],
-      columns
-    )
+    const ofLive = live === null ? undefined : await this.versionOfLive(live, version)
+    const cells = this.cellsOf(columns).join(', ')
+    yield* this.stream(stateSelect(live, this.historyOf(tracking), cells, version, ofLive), [], columns)
+  }
+
+  /** The version of a live row where those up to `version` are asked for; the server knows which index is worth it. */
+  protected async versionOfLive(_live: string, _version: number): Promise<string> {
+    return VERSION_COLUMN
   }
 
   async rowVersions(table: Table, tracking: Tracking | null, key: Row): Promise<RowVersion[]> {

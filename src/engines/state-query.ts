@@ -10,12 +10,19 @@ const BEFORE_STAR = /^(SELECT|DISTINCT|DISTINCTROW|ALL|HIGH_PRIORITY|STRAIGHT_JO
  * @param live the quoted place of the table; null where it was dropped since
  * @param history the quoted place of its superseded rows
  * @param cells what is selected of both
+ * @param ofLive the version of a live row, in a form that says whether an index over it may be used
  */
-export function stateSelect(live: string | null, history: string, cells: string, version: number): string {
+export function stateSelect(
+  live: string | null,
+  history: string,
+  cells: string,
+  version: number,
+  ofLive = 'version_id'
+): string {
   const superseded = `SELECT ${cells} FROM ${history} WHERE version_id <= ${version} AND superseded_by > ${version}`
   return live === null
     ? superseded
-    : `SELECT ${cells} FROM ${live} WHERE version_id <= ${version} UNION ALL ${superseded}`
+    : `SELECT ${cells} FROM ${live} WHERE ${ofLive} <= ${version} UNION ALL ${superseded}`
 }
 
 /**

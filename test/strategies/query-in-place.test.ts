@@ -84,6 +84,41 @@ describe('sqlite: a tracked table is asked where it stands', () => {
     await expect(at1('SELECT id FROM people, history_people')).rejects.toThrow('no table history_people')
   })
 
+  test('one question after another, each of its own state, tables and views', async () => {
+    place.sql('CREATE VIEW "Älter" AS SELECT name FROM people')
+    const asked = async (sql: string, at: number) => (await db.query(sql, { at })).rows.map(String)
+    const load = async (text: string) => {
+      const source = await place.write('people.csv', text)
+      await db.migrate({ source, table: 'people', strategy: STRATEGY, description: 'more' })
+    }
+    await load('id,name\n4,Dan\n')
+    for (const _ of [1, 2]) {
+      expect(await asked('SELECT id FROM people ORDER BY id', 1)).toEqual(['1', '2'])
+      expect(await asked('SELECT name FROM "Älter" ORDER BY name', 2)).toEqual(['Bob', 'Cleo'])
+      expect(await asked('SELECT c.name FROM cities c JOIN people p ON p.id = 3', 2)).toEqual(['Rome'])
+      await expect(asked('SELECT missing FROM people', 2)).rejects.toThrow('no such column')
+      expect(await asked('SELECT name FROM people WHERE id = 2', 1)).toEqual(['bea'])
+      expect(await asked('SELECT name FROM people WHERE id = 2', 2)).toEqual(['Bob'])
+    }
+  })
+
+  test('most of a large table by reading it, and little of it by the index', async () => {
+    const load = async (from: number, to: number) => {
+      const ids = Array.from({ length: to - from }, (_, i) => from + i)
+      const source = await place.write('more.csv', `id,name\n${ids.map((id) => `${id},n${id}`).join('\n')}\n`)
+      await db.migrate({ source, table: 'people', strategy: STRATEGY, description: 'more' })
+    }
+    await load(10, 2010)
+    await load(2010, 2020)
+    const sql = 'SELECT count(name) FROM people'
+    const steps = async (at: number) =>
+      (await db.query(`EXPLAIN QUERY PLAN ${sql}`, { at })).rows.map((row) => String(row[3]))
+    expect((await db.query(sql, { at: 3 })).rows).toEqual([[2002]])
+    expect(await steps(3)).toContain('SCAN rowback_live.people')
+    expect((await db.query(sql, { at: 2 })).rows).toEqual([[2]])
+    expect((await steps(2)).join()).toContain('SEARCH rowback_live.people USING INDEX rowback_version_people')
+  })
+
   test('while another program writes', async () => {
     place.sql('PRAGMA journal_mode = WAL')
     place.sql("INSERT INTO people (id, name, version_id) VALUES (9, 'Zoe', 2)")

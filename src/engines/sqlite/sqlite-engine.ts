@@ -30,11 +30,12 @@ import { SqliteDumpText } from './dump-text.ts'
 import { translate } from './errors.ts'
 import { rowsWithoutParents } from './foreign-keys.ts'
 import { allForeignKeys, inspectTable, isStrict, plainTables, views, virtualTables } from './inspect.ts'
-import { makePast, missingThen } from './past-tables.ts'
+import { missingThen, PastSession } from './past-tables.ts'
 import { RowWriter } from './row-writer.ts'
 import { SQLITE_DIALECT } from './script-dialect.ts'
 import { bindable, hasBytesOf, isTriggerStatement, list, matching, quote, slotFor } from './sql-text.ts'
 import { adapterFor, declaredType } from './types.ts'
+import { versionOfLive } from './version-of-live.ts'
 
 const BATCH = 1000
 const CACHE_KIB = 65_536
@@ -75,6 +76,8 @@ export class SqliteEngine extends SqlEngine {
   protected readonly keyEqual = 'IS'
   readonly #path: string
   readonly #db: DatabaseSync
+  /** To be asked again: beginning one takes longer than most questions. */
+  readonly #idleSessions: PastSession[] = []
 
   /**
    * @param path a file, made on the first write if it is missing, or `:memory:`
@@ -91,6 +94,7 @@ export class SqliteEngine extends SqlEngine {
   }
 
   async close(): Promise<void> {
+    for (const session of this.#idleSessions.splice(0)) await session.close()
     this.#db.close()
     if (this.isNew && existsSync(this.#path) && statSync(this.#path).size === 0) unlinkSync(this.#path)
   }
@@ -122,21 +126,24 @@ export class SqliteEngine extends SqlEngine {
 
   async readOnlyQueryAt(sql: string, past: PastState): Promise<QueryResult> {
     this.#translated(() => assertReads(sql))
-    const session = await this.openScratch()
+    const session = this.#idleSessions.pop() ?? new PastSession(await this.openScratch())
     const relations = await this.relations()
     try {
-      await makePast(
-        session,
+      return await session.ask(
         { file: isFile(this.#path) ? this.#path : null, relations, views: this.#views() },
         sql,
         past
       )
-      return await session.readOnlyQuery(sql)
     } catch (error) {
       throw missingThen(error, past, relations)
     } finally {
-      await session.close()
+      if (session.isClean && this.#db.isOpen) this.#idleSessions.push(session)
+      else await session.close()
     }
+  }
+
+  protected override versionOfLive(live: string, version: number): Promise<string> {
+    return versionOfLive(this, live, version)
   }
 
   /** The statements that make the views, by name in lower case. */
