@@ -23,6 +23,15 @@ export type VersionHeader = Pick<
   'kind' | 'strategy' | 'author' | 'description' | 'remarks' | 'tag' | 'targetVersion' | 'sourceName' | 'sourceSha256'
 >
 
+/** A change of the schema that outlives its transaction, as it was noted before it was made. */
+export interface SchemaNote {
+  version: number
+  name: string
+  note: string
+}
+
+type MetaEntry = [name: string, value: string]
+
 const PAGE = 1000
 const SCHEMA_NOTE = 'schema:'
 const KEPT_FROM = 'history-from:'
@@ -36,6 +45,8 @@ export class Ledger {
   #identity: string | null
   /** Whether the ledger has the column that names records of what versions left; null as long as nobody looked. */
   #namesLeft: boolean | null = null
+  /** The entries up to the first that is not final yet, as {@link versions} read them last. */
+  #final: readonly Version[] = []
 
   private constructor(engine: Engine, toolVersion: string, identity: string | null) {
     this.#engine = engine
@@ -219,9 +230,18 @@ export class Ledger {
     return (rows[0]?.[0] as string | null | undefined) ?? null
   }
 
-  /** All entries, the oldest first; empty when the database has no ledger. */
+  /**
+   * All entries, the oldest first; empty when the database has no ledger. Final ones are read once: the hash of an entry
+   * covers that of the one before, so that where the last is still the same, so are all before it.
+   */
   async versions(): Promise<Version[]> {
-    return this.#versionsWhere('1 = 1')
+    const last = this.#final.at(-1)
+    const since = last ? await this.#versionsWhere('version_id >= ?', [BigInt(last.number)]) : []
+    const goesOn = last !== undefined && since[0]?.hash === last.hash
+    const versions = goesOn ? [...this.#final.slice(0, -1), ...since] : await this.#versionsWhere('1 = 1')
+    const open = versions.findIndex(({ status, hash }) => status === 'pending' || hash === null)
+    this.#final = open < 0 ? [...versions] : versions.slice(0, open)
+    return versions
   }
 
   async find(number: number): Promise<Version | undefined> {
@@ -261,7 +281,8 @@ export class Ledger {
   /** Numbers of entries whose hash does not follow from their content and the entry before. */
   async brokenLinks(): Promise<number[]> {
     // An entry that is still pending has no hash; one that has was made to look pending.
-    const versions = (await this.versions()).filter((version) => version.status !== 'pending' || version.hash !== null)
+    const entries = await this.#versionsWhere('1 = 1')
+    const versions = entries.filter((version) => version.status !== 'pending' || version.hash !== null)
     return versions
       .filter(
         (version, i) =>
@@ -341,33 +362,51 @@ export class Ledger {
 
   /** Every table that is or was tracked, the oldest first. */
   async trackedTables(): Promise<TrackedTable[]> {
-    if (!(await this.#has('rowback_table'))) return []
+    return (await this.trackedAndNoted()).tracked
+  }
+
+  /** The same with {@link schemaNotes}, in one question. */
+  async trackedAndNoted(): Promise<{ tracked: TrackedTable[]; notes: SchemaNote[] }> {
+    if (!(await this.#has('rowback_table'))) return { tracked: [], notes: [] }
     const { rows } = await this.#engine.query(
-      `SELECT table_name, since, history, ddl FROM ${this.#engine.controlTable('rowback_table')} ORDER BY since, table_name`
+      `SELECT name, NULL, NULL, value FROM ${this.#meta} UNION ALL ` +
+        `SELECT table_name, since, history, ddl FROM ${this.#engine.controlTable('rowback_table')}`
     )
-    const keptFrom = await this.#keptFrom()
+    const meta = rows.flatMap(([name, since, , value]): MetaEntry[] =>
+      since === null ? [[String(name), String(value)]] : []
+    )
+    const shapes = rows.flatMap(([table, since, history, noted]) =>
+      since === null
+        ? []
+        : [{ table: String(table), since: Number(since), history: String(history), noted: String(noted) }]
+    )
+    const keptFrom = new Map(
+      meta
+        .filter(([name]) => name.startsWith(KEPT_FROM))
+        .map(([name, version]) => [name.slice(KEPT_FROM.length), version])
+    )
     const tracked = new Map<string, TrackedTable>()
-    for (const [table, since, history, noted] of rows) {
-      const { ddl, columns } = JSON.parse(String(noted)) as Omit<TableShape, 'since'>
-      const shape: TableShape = { since: Number(since), ddl, columns }
-      const known = tracked.get(String(history))
+    for (const { table, since, history, noted } of shapes.sort(
+      (a, b) => a.since - b.since || (a.table < b.table ? -1 : 1)
+    )) {
+      const { ddl, columns } = JSON.parse(noted) as Omit<TableShape, 'since'>
+      const shape: TableShape = { since, ddl, columns }
+      const known = tracked.get(history)
       if (known) {
         known.shapes.push(shape)
         known.ddl = ddl
       } else {
-        const name = String(history)
-        const entry = { table: String(table), since: Number(since), history: name, ddl, shapes: [shape] }
-        tracked.set(name, { ...entry, keptFrom: keptFrom.get(name) ?? 0 })
+        tracked.set(history, {
+          table,
+          since,
+          history,
+          ddl,
+          shapes: [shape],
+          keptFrom: Number(keptFrom.get(history) ?? 0)
+        })
       }
     }
-    return [...tracked.values()]
-  }
-
-  async #keptFrom(): Promise<Map<string, number>> {
-    const { rows } = await this.#engine.query(`SELECT name, value FROM ${this.#meta} WHERE name LIKE ?`, [
-      `${KEPT_FROM}%`
-    ])
-    return new Map(rows.map(([name, version]) => [String(name).slice(KEPT_FROM.length), Number(version)]))
+    return { tracked: [...tracked.values()], notes: meta.filter(isSchemaNote).map(schemaNoteOf) }
   }
 
   /** Notes, in the transaction that takes it out, what a history lacks; programs that do not know of it are shut out. */
@@ -388,16 +427,12 @@ export class Ledger {
   }
 
   /** The notes that nobody has settled yet, in any order. */
-  async schemaNotes(): Promise<{ version: number; name: string; note: string }[]> {
+  async schemaNotes(): Promise<SchemaNote[]> {
     if (!this.exists) return []
     const { rows } = await this.#engine.query(`SELECT name, value FROM ${this.#meta} WHERE name LIKE ?`, [
       `${SCHEMA_NOTE}%`
     ])
-    return rows.map(([name, note]) => ({
-      version: Number(String(name).slice(SCHEMA_NOTE.length).split('.')[0]),
-      name: String(name),
-      note: String(note)
-    }))
+    return rows.map(([name, note]) => schemaNoteOf([String(name), String(note)]))
   }
 
   async removeSchemaNote(name: string): Promise<void> {
@@ -457,6 +492,14 @@ export class Ledger {
   get #failedRows(): string {
     return this.#engine.controlTable('rowback_failed_row')
   }
+}
+
+function isSchemaNote([name]: MetaEntry): boolean {
+  return name.startsWith(SCHEMA_NOTE)
+}
+
+function schemaNoteOf([name, note]: MetaEntry): SchemaNote {
+  return { version: Number(name.slice(SCHEMA_NOTE.length).split('.')[0]), name, note }
 }
 
 /** Another process declared the run interrupted while it was alive. */

@@ -6,6 +6,7 @@ import type { OnProgress } from '../migrate/write-table.ts'
 import type { BackupScope, Version } from '../model/version.ts'
 import { Repository } from '../store/repository.ts'
 import { headOf } from '../strategies/lifetimes.ts'
+import { needsRepository } from '../strategies/recovery.ts'
 import type { LiveState, Session } from '../strategies/session.ts'
 import { readLiveState } from '../strategies/session.ts'
 import { repositoryMissing, versionsOfLostRepository } from './lost-repository.ts'
@@ -107,6 +108,11 @@ export class Context {
     return this.#closedLater(await Repository.openForReading(this.config.repository, identity))
   }
 
+  /** The same for who reads what the versions from `since` on left; null also where the database has all of it. */
+  async repositoryIfNeeded(live: LiveState, since: number): Promise<Repository | null> {
+    return needsRepository(live, since) ? this.repository() : null
+  }
+
   /** The repository for reading, without the database that knows whether it is its own; empty where the folder is none. */
   async repositoryByItself(): Promise<Repository> {
     return this.#closedLater(await Repository.openForReading(this.config.repository, null))
@@ -155,7 +161,7 @@ export class Context {
     const versions = (known ?? (await this.ledger.versions())).filter((version) => version.status === 'committed')
     const named = versions.find((version) => version.tag === reference || String(version.number) === reference)
     if (named) return named.number
-    if (!/^\d{4}-\d{2}-\d{2}/.test(reference)) return this.versionNumber(reference)
+    if (!/^\d{4}-\d{2}-\d{2}/.test(reference)) return this.versionNumber(reference, known)
     const time = timeOf(reference)
     const finished = versions.filter(
       (version) => version.finishedAt !== null && new Date(version.finishedAt).getTime() <= time
@@ -171,24 +177,32 @@ export class Context {
 
   /** The version that has this tag. */
   async tagged(tag: string): Promise<Version | undefined> {
-    return (await this.ledger.versions()).find((version) => version.tag === tag && version.status === 'committed')
+    return taggedOf(await this.ledger.versions(), tag)
   }
 
   /**
    * The number of the version that a user names by number or tag, or as `HEAD`.
+   * @param known all versions, by whoever has read them
    * @throws RowbackError `version.unknown`
    */
-  async versionNumber(reference: string): Promise<number> {
-    if (/^\d+$/.test(reference)) return (await this.ledger.version(Number(reference))).number
-    const tagged = await this.tagged(reference)
+  async versionNumber(reference: string, known?: readonly Version[]): Promise<number> {
+    const number = /^\d+$/.test(reference) ? Number(reference) : null
+    if (number !== null && known?.some((version) => version.number === number)) return number
+    if (number !== null) return (await this.ledger.version(number)).number
+    const versions = known ?? (await this.ledger.versions())
+    const tagged = taggedOf(versions, reference)
     if (tagged) return tagged.number
-    if (reference === 'HEAD') return headOf(await this.ledger.versions())
+    if (reference === 'HEAD') return headOf(versions)
     throw new RowbackError({
       code: 'version.unknown',
       message: `There is no version "${reference}".`,
       hint: 'Name a version by its number or tag; see them with: rowback log'
     })
   }
+}
+
+function taggedOf(versions: readonly Version[], tag: string): Version | undefined {
+  return versions.find((version) => version.tag === tag && version.status === 'committed')
 }
 
 /** Milliseconds of a time in ISO 8601; one without a zone is in UTC, as everything that rowback prints. */

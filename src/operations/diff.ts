@@ -69,9 +69,9 @@ export const diff = operation({
 
 async function compare(context: Context, options: DiffInput): Promise<DiffOutput> {
   const live = await context.liveState()
-  const from = await context.versionNumber(options.from)
-  const to = options.to === undefined ? headOf(live.versions) : await context.versionNumber(options.to)
-  const repository = await context.repository()
+  const from = await context.versionNumber(options.from, live.versions)
+  const to = options.to === undefined ? headOf(live.versions) : await context.versionNumber(options.to, live.versions)
+  const repository = await context.repositoryIfNeeded(live, Math.min(from, to))
   const compared = await compareStates(context.engine, live, repository, from, to, options.table ?? null)
   if (options.table !== undefined && compared.length === 0) throw unknownTable(options.table, from, to)
   const tables: DiffOutput['tables'] = []

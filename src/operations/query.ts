@@ -46,15 +46,16 @@ With --at the tables that the query names are as a version left them or a backup
 /** What is still the newest state is asked as it is. */
 async function askPast(context: Context, sql: string, reference: string, notes: string[]): Promise<QueryResult> {
   const { engine } = context
-  const repository = await context.repository()
-  if (repository && namesBackup(reference)) {
-    const { title, reader } = await openBackup(context, repository, reference)
+  const backups = namesBackup(reference) ? await context.repository() : null
+  if (backups) {
+    const { title, reader } = await openBackup(context, backups, reference)
     return engine.readOnlyQueryAt(sql, { name: title, tables: reader.names(), table: (name) => reader.table(name) })
   }
   return engine.readTransaction(async () => {
     const live = await context.liveState()
     const at = await context.versionNumberOrTime(reference, live.versions)
     if (at === headOf(live.versions)) return engine.readOnlyQuery(sql)
+    const repository = await context.repositoryIfNeeded(live, at)
     const reader = await StateReader.open(engine, live, repository, at)
     const read = new Set<string>()
     const table = (name: string) => {

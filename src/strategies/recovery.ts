@@ -18,6 +18,11 @@ export interface StoredState extends Pick<Manifest, 'objects' | 'objectNotes'> {
   takenAt: string | null
 }
 
+/** Whether what the versions from `since` on left may have to be read from the repository; else the database has all of it. */
+export function needsRepository({ versions, everTracked }: LiveState, since: number): boolean {
+  return anchorsAfter(versions, since).length > 0 || everTracked.some(({ keptFrom }) => keptFrom > since)
+}
+
 /** What is known of a backup, be it pruned or not. */
 interface Held {
   /** The version whose state it holds. */

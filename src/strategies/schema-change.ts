@@ -1,7 +1,7 @@
 import type { Bookkeeping, Engine, Tracking } from '../engines/engine.ts'
 import { VERSION_COLUMN } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
-import type { Ledger } from '../ledger/ledger.ts'
+import type { Ledger, SchemaNote } from '../ledger/ledger.ts'
 import type { Table } from '../model/table.ts'
 import type { Repository } from '../store/repository.ts'
 import type { Guarded } from './put-back.ts'
@@ -189,8 +189,8 @@ async function untrack(engine: Engine, name: string, tracking: Tracking): Promis
 }
 
 /** Version columns that are there only because a version is not settled yet. */
-export async function leftBookkeeping(ledger: Ledger): Promise<Bookkeeping[]> {
-  const changes = (await ledger.schemaNotes()).map(({ note }) => JSON.parse(note) as SchemaChange)
+export function leftBookkeeping(notes: readonly SchemaNote[]): Bookkeeping[] {
+  const changes = notes.map(({ note }) => JSON.parse(note) as SchemaChange)
   return changes.filter((change) => change.kind === 'tracked' || change.kind === 'untracked')
 }
 

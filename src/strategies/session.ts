@@ -31,10 +31,10 @@ export interface LiveState {
 
 /** Reads the live tables with bookkeeping hidden, that of runs which were interrupted included. */
 export async function readLiveState(engine: Engine, ledger: Ledger): Promise<LiveState> {
-  const everTracked = await ledger.trackedTables()
   const versions = await ledger.versions()
+  const { tracked: everTracked, notes } = await ledger.trackedAndNoted()
   const tracked = currentlyTracked(everTracked, versions)
-  const left = await leftBookkeeping(ledger)
+  const left = leftBookkeeping(notes)
   const tables = await engine.tables([...bookkeepingOf({ tracked, everTracked }), ...left])
   return { tables, tracked, everTracked, versions }
 }

@@ -38,6 +38,7 @@ import { adapterFor, declaredType } from './types.ts'
 import { versionOfLive } from './version-of-live.ts'
 
 const BATCH = 1000
+const KEPT_STATEMENTS = 32
 const CACHE_KIB = 65_536
 /** The name of a database in a temporary file, which SQLite itself removes: https://sqlite.org/inmemorydb.html */
 const PRIVATE = ''
@@ -78,6 +79,11 @@ export class SqliteEngine extends SqlEngine {
   readonly #db: DatabaseSync
   /** To be asked again: beginning one takes longer than most questions. */
   readonly #idleSessions: PastSession[] = []
+  readonly #prepared = new Map<string, StatementSync>()
+  /** The open transaction only reads. */
+  #isReading = false
+  /** What was read of the schema at this number of it. */
+  #schema: { version: Value | undefined; known: Map<string, unknown> } = { version: undefined, known: new Map() }
 
   /**
    * @param path a file, made on the first write if it is missing, or `:memory:`
@@ -108,7 +114,14 @@ export class SqliteEngine extends SqlEngine {
   }
 
   async query(sql: string, parameters: Value[] = []): Promise<QueryResult> {
-    return this.#translated(() => readAll(this.#db, sql, parameters.map(bindable)))
+    return this.#translated(() => {
+      const statement = this.#prepared.get(sql) ?? prepare(this.#db, sql)
+      const result = answerOf(statement, parameters.map(bindable))
+      // What is asked often is asked in the same words; after others the oldest goes.
+      this.#prepared.set(sql, statement)
+      if (this.#prepared.size > KEPT_STATEMENTS) this.#prepared.delete(this.#prepared.keys().next().value as string)
+      return result
+    })
   }
 
   async readOnlyQuery(sql: string): Promise<QueryResult> {
@@ -147,9 +160,11 @@ export class SqliteEngine extends SqlEngine {
   }
 
   /** The statements that make the views, by name in lower case. */
-  #views(): Map<string, string> {
-    const views = this.#read("SELECT name, sql FROM sqlite_schema WHERE type = 'view'")
-    return new Map(views.map(({ name, sql }) => [String(name).toLowerCase(), String(sql)]))
+  #views(): ReadonlyMap<string, string> {
+    return this.#ofSchema('views', () => {
+      const views = this.#read("SELECT name, sql FROM sqlite_schema WHERE type = 'view'")
+      return new Map(views.map(({ name, sql }) => [String(name).toLowerCase(), String(sql)]))
+    })
   }
 
   #readOnly<T>(work: () => T): T {
@@ -191,11 +206,13 @@ export class SqliteEngine extends SqlEngine {
     if (this.#db.isTransaction) return work()
     // The moment is that of the first read.
     this.#translated(() => this.#db.exec('BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1'))
+    this.#isReading = true
     try {
       return await work()
     } catch (error) {
       throw translate(error, this.database)
     } finally {
+      this.#isReading = false
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
     }
   }
@@ -222,7 +239,24 @@ export class SqliteEngine extends SqlEngine {
   }
 
   async relations(): Promise<string[]> {
-    return this.#read("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").map((row) => String(row.name))
+    return this.#ofSchema('relations', () =>
+      this.#read("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").map((row) => String(row.name))
+    )
+  }
+
+  /**
+   * What the schema says, read once for each state of it: https://sqlite.org/pragma.html#pragma_schema_version. A transaction
+   * that writes may take its changes, and their number with them, back.
+   */
+  #ofSchema<T>(what: string, read: () => T): T {
+    if (this.#db.isTransaction && !this.#isReading) return read()
+    const version = this.#read('PRAGMA schema_version')[0]?.schema_version
+    if (this.#schema.version !== version) this.#schema = { version, known: new Map() }
+    const known = this.#schema.known.get(what) as T | undefined
+    if (known !== undefined) return known
+    const found = read()
+    this.#schema.known.set(what, found)
+    return found
   }
 
   async createScratchTable(definition: TableDefinition): Promise<Table> {
@@ -234,9 +268,12 @@ export class SqliteEngine extends SqlEngine {
     return this.#translated(() => {
       const hidden = this.bookkeepingNames(bookkeeping)
       const read = (sql: string, ...parameters: Value[]) => this.#read(sql, ...parameters)
-      const entries = plainTables(read).filter(({ name }) => !hidden.has(name))
-      const foreignKeys = allForeignKeys(read, entries)
-      return entries.map((entry) => this.withoutBookkeeping(inspectTable(read, entry, foreignKeys), bookkeeping))
+      const tables = this.#ofSchema(`tables but ${JSON.stringify([...hidden])}`, () => {
+        const entries = plainTables(read).filter(({ name }) => !hidden.has(name))
+        const foreignKeys = allForeignKeys(read, entries)
+        return entries.map((entry) => inspectTable(read, entry, foreignKeys))
+      })
+      return tables.map((table) => this.withoutBookkeeping(table, bookkeeping))
     })
   }
 
@@ -704,9 +741,13 @@ function prepare(db: DatabaseSync, sql: string): StatementSync {
 }
 
 function readAll(db: DatabaseSync, sql: string, parameters: Bound[]): QueryResult {
-  const statement = prepare(db, sql)
-  const columns = statement.columns().map((column) => column.name)
-  return { columns, rows: statement.all(...parameters) as unknown as Row[] }
+  return answerOf(prepare(db, sql), parameters)
+}
+
+/** Columns last: a statement that was prepared before the schema changed notices when it runs. */
+function answerOf(statement: StatementSync, parameters: Bound[]): QueryResult {
+  const rows = statement.all(...parameters) as unknown as Row[]
+  return { columns: statement.columns().map((column) => column.name), rows }
 }
 
 function undecodableKey(table: string): RowbackError {

@@ -2,7 +2,7 @@ import type { Engine } from '../engine.ts'
 import { VERSION_COLUMN } from '../engine.ts'
 
 /** So many rows are sooner looked up one by one than all rows of a table are read. */
-const FEW = 1000
+const FEW = 200
 
 /**
  * How a condition names the version of live rows so that those up to `version` are found soon. SQLite keeps no statistics
