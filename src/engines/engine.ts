@@ -296,6 +296,13 @@ export interface Engine {
   relations(): Promise<string[]>
   /** Reads the user's tables; bookkeeping columns and tables are left out. */
   tables(bookkeeping: Bookkeeping[]): Promise<Table[]>
+  /** The names of the user's tables. */
+  tableNames(bookkeeping: Bookkeeping[]): Promise<string[]>
+  /**
+   * One of these tables as far as reading its rows takes, which costs less: its triggers, what it refers to and what refers
+   * to it are left out.
+   */
+  tableToRead(name: string, bookkeeping: Bookkeeping[]): Promise<Table | undefined>
   /** Tables of a kind that can be neither backed up nor restored, by name. */
   unsupportedTables(): Promise<string[]>
   /**

@@ -584,6 +584,14 @@ export abstract class SqlEngine implements Engine {
    */
   protected abstract withoutVersionColumn(ddl: readonly string[]): string[] | null
 
+  async tableNames(bookkeeping: Bookkeeping[]): Promise<string[]> {
+    return (await this.tables(bookkeeping)).map(({ name }) => name)
+  }
+
+  async tableToRead(name: string, bookkeeping: Bookkeeping[]): Promise<Table | undefined> {
+    return (await this.tables(bookkeeping)).find((table) => table.name === name)
+  }
+
   async historyShape(history: string): Promise<Table | undefined> {
     return (await this.tables([])).find((table) => table.name === history)
   }

@@ -7,8 +7,8 @@ import type { BackupScope, Version } from '../model/version.ts'
 import { Repository } from '../store/repository.ts'
 import { headOf } from '../strategies/lifetimes.ts'
 import { needsRepository } from '../strategies/recovery.ts'
-import type { LiveState, Session } from '../strategies/session.ts'
-import { readLiveState } from '../strategies/session.ts'
+import type { KnownHistory, LiveState, LiveToRead, Session } from '../strategies/session.ts'
+import { readLiveState, readLiveToRead } from '../strategies/session.ts'
 import { repositoryMissing, versionsOfLostRepository } from './lost-repository.ts'
 
 /** The target when it was opened; or what kept it from that. */
@@ -109,7 +109,7 @@ export class Context {
   }
 
   /** The same for who reads what the versions from `since` on left; null also where the database has all of it. */
-  async repositoryIfNeeded(live: LiveState, since: number): Promise<Repository | null> {
+  async repositoryIfNeeded(live: KnownHistory, since: number): Promise<Repository | null> {
     return needsRepository(live, since) ? this.repository() : null
   }
 
@@ -150,6 +150,11 @@ export class Context {
 
   liveState(): Promise<LiveState> {
     return readLiveState(this.engine, this.ledger)
+  }
+
+  /** The same for who only reads rows, at less cost. */
+  liveToRead(): Promise<LiveToRead> {
+    return readLiveToRead(this.engine, this.ledger)
   }
 
   /**

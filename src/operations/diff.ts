@@ -68,7 +68,8 @@ export const diff = operation({
 })
 
 async function compare(context: Context, options: DiffInput): Promise<DiffOutput> {
-  const live = await context.liveState()
+  const whole = options.sql ? await context.liveState() : null
+  const live = whole ?? (await context.liveToRead())
   const from = await context.versionNumber(options.from, live.versions)
   const to = options.to === undefined ? headOf(live.versions) : await context.versionNumber(options.to, live.versions)
   const repository = await context.repositoryIfNeeded(live, Math.min(from, to))
@@ -91,8 +92,8 @@ async function compare(context: Context, options: DiffInput): Promise<DiffOutput
   const unkept = compared.flatMap(({ note }) => note ?? [])
   const notes = [...noted.map(({ note }) => note), ...unkept]
   if (options.csv) return { from, to, notes, tables, csv: diffCsv(tables, noted) }
-  if (!options.sql) return { from, to, notes, tables }
-  const sql = await diffSql(context.engine, live, repository, { from, to }, compared)
+  if (whole === null) return { from, to, notes, tables }
+  const sql = await diffSql(context.engine, whole, repository, { from, to }, compared)
   return { from, to, notes, tables, sql }
 }
 

@@ -52,7 +52,7 @@ async function askPast(context: Context, sql: string, reference: string, notes: 
     return engine.readOnlyQueryAt(sql, { name: title, tables: reader.names(), table: (name) => reader.table(name) })
   }
   return engine.readTransaction(async () => {
-    const live = await context.liveState()
+    const live = await context.liveToRead()
     const at = await context.versionNumberOrTime(reference, live.versions)
     if (at === headOf(live.versions)) return engine.readOnlyQuery(sql)
     const repository = await context.repositoryIfNeeded(live, at)
@@ -65,10 +65,10 @@ async function askPast(context: Context, sql: string, reference: string, notes: 
     const told = () => reader.unkept([...read])
     const result = await engine
       .readOnlyQueryAt(sql, { name: `version ${at}`, tables: reader.names(), table })
-      .catch((error: unknown) => {
-        throw withHint(error, told())
+      .catch(async (error: unknown) => {
+        throw withHint(error, await told())
       })
-    notes.push(...told())
+    notes.push(...(await told()))
     return result
   })
 }

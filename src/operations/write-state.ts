@@ -76,7 +76,7 @@ async function writeVersion(context: Context, input: WriteStateInput, fromReposi
       const reader = rebuilt ?? stateReader
       const writing = () => write({ reader, from: context.engine.name, state: `version ${from}` })
       const restored = await (rebuilt ? readingMade(rebuilt, writing) : writing())
-      const unkept = reader.unkept(restored.tables.map(({ table }) => table))
+      const unkept = await reader.unkept(restored.tables.map(({ table }) => table))
       const notes = [
         ...(rebuilt?.notes ?? []),
         ...unkept,

@@ -24,7 +24,7 @@ export interface ReadableState {
    * What is read as it is now although it is asked for as it was, of some tables: no version wrote them since, so that no
    * backup had to hold them, and what others changed since cannot be told. Sentences.
    */
-  unkept(names: readonly string[]): string[]
+  unkept(names: readonly string[]): Promise<string[]>
 }
 
 /** Reads what one full backup holds, of all tables, with nothing but the repository. */
@@ -41,7 +41,7 @@ export class BackupReader implements ReadableState {
     return this.#backup.takenAt
   }
 
-  unkept(): string[] {
+  async unkept(): Promise<string[]> {
     return []
   }
 

@@ -4,7 +4,7 @@ import type { Collations } from '../model/key.ts'
 import { RowKey } from '../model/key.ts'
 import { sameList } from '../model/table.ts'
 import type { Repository } from '../store/repository.ts'
-import type { LiveState } from './session.ts'
+import type { LiveState, LiveToRead } from './session.ts'
 import type { ColumnChanges } from './shape.ts'
 import { changedColumns } from './shape.ts'
 import type { Place } from './state-reader.ts'
@@ -43,7 +43,7 @@ export interface TableChanges {
  */
 export async function compareStates(
   engine: Engine,
-  live: LiveState,
+  live: LiveState | LiveToRead,
   repository: Repository | null,
   from: number,
   to: number,

@@ -77,7 +77,7 @@ export class LostState implements MadeState {
     return this.#backup?.takenAt ?? null
   }
 
-  unkept(): string[] {
+  async unkept(): Promise<string[]> {
     return []
   }
 

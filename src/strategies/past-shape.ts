@@ -3,7 +3,9 @@ import { ExitCode, RowbackError } from '../errors.ts'
 import type { Table } from '../model/table.ts'
 import type { ShapeColumn, TrackedTable } from '../model/version.ts'
 import { shapeFromHistory } from './history-shape.ts'
-import type { LiveState } from './session.ts'
+
+import type { LiveState, LiveToRead } from './session.ts'
+import { asRead } from './session.ts'
 import { assertHasVersions, changesOf, describeChanges, shapeAt } from './table-shapes.ts'
 
 /** In which columns a state of a tracked table is read. */
@@ -23,12 +25,12 @@ export interface PastShape {
  */
 export async function pastShape(
   engine: Engine,
-  live: LiveState,
+  live: LiveState | LiveToRead,
   tracked: TrackedTable,
   at: number
 ): Promise<PastShape | null> {
   const isKept = live.tracked.get(tracked.table) === tracked
-  const now = isKept ? live.tables.find((candidate) => candidate.name === tracked.table) : undefined
+  const now = isKept ? await asRead(live).table(tracked.table) : undefined
   if (now) assertHasVersions(engine, now)
   const tracking = { history: tracked.history, live: now !== undefined }
   const changes = now ? await changesOf(engine, tracked, now) : null

@@ -7,7 +7,7 @@ import { touching } from './lifetimes.ts'
 import type { RebuiltTable } from './rebuilt-table.ts'
 import { rebuildTable } from './rebuilt-table.ts'
 import type { TableRoute } from './route.ts'
-import type { LiveState } from './session.ts'
+import type { KnownHistory } from './session.ts'
 
 /**
  * Makes a tracked table as a version left it from the repository alone, whose change sets must be whole.
@@ -15,7 +15,7 @@ import type { LiveState } from './session.ts'
  */
 export async function rebuildAt(
   repository: Repository | null,
-  live: LiveState,
+  live: KnownHistory,
   tracked: TrackedTable,
   at: number
 ): Promise<RebuiltTable> {
@@ -30,7 +30,7 @@ export async function rebuildAt(
  */
 export async function rebuildOf(
   repository: Repository,
-  live: LiveState,
+  live: KnownHistory,
   tracked: TrackedTable,
   at: number,
   all: readonly ChangeSet[]
@@ -50,7 +50,7 @@ export async function rebuildOf(
  */
 export async function proveReplayed(
   repository: Repository | null,
-  live: LiveState,
+  live: KnownHistory,
   steps: readonly TableRoute[],
   to: number
 ): Promise<void> {
@@ -63,7 +63,7 @@ export async function proveReplayed(
 /** The change sets of committed versions that have a table under one history, the oldest first. */
 export async function changeSetsOf(
   repository: Repository,
-  live: LiveState,
+  live: KnownHistory,
   tracked: TrackedTable
 ): Promise<ChangeSet[]> {
   return ofTable(await committedChangeSets(repository, live.versions), tracked)
@@ -80,7 +80,7 @@ export function ofTable(changeSets: readonly ChangeSet[], { table, since }: Trac
  */
 export async function allChangeSetsOf(
   repository: Repository | null,
-  live: LiveState,
+  live: KnownHistory,
   tracked: TrackedTable,
   to: number
 ): Promise<ChangeSet[]> {
@@ -94,7 +94,7 @@ export async function allChangeSetsOf(
 
 /** The last version without a change set, of those that a state is made of: from the last one on that lists all rows. */
 export function lostBetween(
-  live: LiveState,
+  live: KnownHistory,
   tracked: TrackedTable,
   changeSets: readonly ChangeSet[],
   at: number

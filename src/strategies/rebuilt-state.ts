@@ -59,7 +59,7 @@ export class RebuiltState implements MadeState {
   }
 
   /** Tables made of change sets are as they were. */
-  unkept(names: readonly string[]): string[] {
+  unkept(names: readonly string[]): Promise<string[]> {
     return this.#others.unkept(names.filter((name) => !this.rebuilt.includes(name)))
   }
 

@@ -4,7 +4,7 @@ import type { Manifest, TableManifest } from '../store/manifest.ts'
 import type { PrunedBackup } from '../store/prune.ts'
 import type { Repository } from '../store/repository.ts'
 import { anchorsAfter, committed, createdBetween, trackedAt } from './lifetimes.ts'
-import type { LiveState } from './session.ts'
+import type { KnownHistory } from './session.ts'
 
 /** The state that a version left, as far as full backups hold it. */
 export interface StoredState extends Pick<Manifest, 'objects' | 'objectNotes'> {
@@ -19,7 +19,7 @@ export interface StoredState extends Pick<Manifest, 'objects' | 'objectNotes'> {
 }
 
 /** Whether what the versions from `since` on left may have to be read from the repository; else the database has all of it. */
-export function needsRepository({ versions, everTracked }: LiveState, since: number): boolean {
+export function needsRepository({ versions, everTracked }: KnownHistory, since: number): boolean {
   return anchorsAfter(versions, since).length > 0 || everTracked.some(({ keptFrom }) => keptFrom > since)
 }
 
@@ -89,7 +89,7 @@ export async function missingBackups(
 }
 
 /** For each table that was there at version `at` and has no history: the first of the backups, in their order, that holds it. */
-function holdersOf(live: LiveState, at: number, backups: ReadonlyMap<string, Held>): Map<string, string> {
+function holdersOf(live: KnownHistory, at: number, backups: ReadonlyMap<string, Held>): Map<string, string> {
   const tracked = trackedAt(live.everTracked, live.versions, at)
   const seen = new Set<string>(tracked.keys())
   const holders = new Map<string, string>()
@@ -108,7 +108,7 @@ function holdersOf(live: LiveState, at: number, backups: ReadonlyMap<string, Hel
  * @throws RowbackError `backup.missing` (exit code 7) when one is not there that was not pruned; `backup.damaged`
  */
 export async function storedState(
-  live: LiveState,
+  live: KnownHistory,
   repository: Repository | null,
   at: number
 ): Promise<StoredState | null> {
@@ -188,7 +188,10 @@ export function goneTables(at: number, gone: ReadonlyMap<string, RowbackError>, 
 }
 
 /** For each backup the versions whose state it holds, in full or in part; none for one that is not needed. */
-export function neededBy(live: LiveState, backups: readonly { name: string; manifest: Held }[]): Map<string, number[]> {
+export function neededBy(
+  live: KnownHistory,
+  backups: readonly { name: string; manifest: Held }[]
+): Map<string, number[]> {
   const needed = new Map<string, number[]>(backups.map(({ name }) => [name, []]))
   const known = new Map(backups.map(({ name, manifest }) => [name, manifest]))
   // Of a backup that is not known, any table may be needed: none that follows is known to be.
@@ -208,7 +211,7 @@ export function neededBy(live: LiveState, backups: readonly { name: string; mani
 
 /** The versions that need each backup; of one that cannot be read it is not known which tables it had, so all that may. */
 export function versionsOf(
-  live: LiveState,
+  live: KnownHistory,
   names: readonly string[],
   readable: readonly { name: string; manifest: Held }[]
 ): Map<string, number[]> {

@@ -110,7 +110,7 @@ async function changesSince(
 /** Where no full backup was taken, because there was nothing before the first version. */
 const NOTHING: ReadableState = {
   takenAt: null,
-  unkept: () => [],
+  unkept: async () => [],
   objects: async () => ({ objects: [], notes: [] }),
   names: () => [],
   table: async () => undefined

@@ -19,9 +19,8 @@ export interface Session {
   signal: AbortSignal | undefined
 }
 
-/** The target as it is now: its tables, and which of them keep their superseded rows. */
-export interface LiveState {
-  tables: Table[]
+/** What the ledger says: the versions, and which tables keep their superseded rows. */
+export interface KnownHistory {
   /** By table name. */
   tracked: Map<string, TrackedTable>
   /** Every table that is or was tracked. */
@@ -29,14 +28,51 @@ export interface LiveState {
   versions: Version[]
 }
 
+/** The target as it is now. */
+export interface LiveState extends KnownHistory {
+  tables: Table[]
+}
+
+/** The target as it is now for who only reads rows: its tables are looked at one by one, when they are asked for. */
+export interface LiveToRead extends KnownHistory {
+  names: readonly string[]
+  /** @returns see `Engine.tableToRead`; undefined where there is no such table */
+  table(name: string): Promise<Table | undefined>
+}
+
 /** Reads the live tables with bookkeeping hidden, that of runs which were interrupted included. */
 export async function readLiveState(engine: Engine, ledger: Ledger): Promise<LiveState> {
+  const { history, bookkeeping } = await readHistory(ledger)
+  return { ...history, tables: await engine.tables(bookkeeping) }
+}
+
+/** The same for who only reads rows. */
+export async function readLiveToRead(engine: Engine, ledger: Ledger): Promise<LiveToRead> {
+  const { history, bookkeeping } = await readHistory(ledger)
+  const names = await engine.tableNames(bookkeeping)
+  const seen = new Map<string, Promise<Table | undefined>>()
+  const table = (name: string) => {
+    const known = seen.get(name) ?? engine.tableToRead(name, bookkeeping)
+    seen.set(name, known)
+    return known
+  }
+  return { ...history, names, table: async (name) => (names.includes(name) ? table(name) : undefined) }
+}
+
+/** A state that was read whole, for who only reads rows. */
+export function asRead(live: LiveState | LiveToRead): LiveToRead {
+  if ('names' in live) return live
+  const { tables } = live
+  const table = async (name: string) => tables.find((candidate) => candidate.name === name)
+  return { ...live, names: tables.map(({ name }) => name), table }
+}
+
+async function readHistory(ledger: Ledger): Promise<{ history: KnownHistory; bookkeeping: Bookkeeping[] }> {
   const versions = await ledger.versions()
   const { tracked: everTracked, notes } = await ledger.trackedAndNoted()
   const tracked = currentlyTracked(everTracked, versions)
-  const left = leftBookkeeping(notes)
-  const tables = await engine.tables([...bookkeepingOf({ tracked, everTracked }), ...left])
-  return { tables, tracked, everTracked, versions }
+  const bookkeeping = [...bookkeepingOf({ tracked, everTracked }), ...leftBookkeeping(notes)]
+  return { history: { tracked, everTracked, versions }, bookkeeping }
 }
 
 /** What tracking has put among the tables of the user. */

@@ -16,8 +16,10 @@ import { pastShape } from './past-shape.ts'
 import { rebuildAt } from './rebuild-at.ts'
 import type { RebuiltTable } from './rebuilt-table.ts'
 import type { StoredState } from './recovery.ts'
+
 import { goneTables, storedState } from './recovery.ts'
-import type { LiveState } from './session.ts'
+import type { LiveState, LiveToRead } from './session.ts'
+import { asRead } from './session.ts'
 
 /** Where the rows of a table in some state can be read. */
 export type Place =
@@ -31,21 +33,21 @@ export type Place =
 /** Finds each table as it was in one state: its history, a full backup, or the live rows where nothing wrote them since. */
 export class StateReader implements ReadableState {
   readonly #engine: Engine
-  readonly #live: LiveState
+  readonly #live: LiveToRead
   readonly #repository: Repository | null
   readonly #at: number
   readonly #tracked: Map<string, TrackedTable>
-  readonly #shapes: ReadonlyMap<string, PastShape | RowbackError>
+  /** In which columns tracked tables were read, or why one cannot be; by history. */
+  readonly #shapes = new Map<string, PastShape | RowbackError | null>()
   /** Null where the live tables are in that state. */
   readonly #stored: StoredState | null
 
   private constructor(
     engine: Engine,
-    live: LiveState,
+    live: LiveToRead,
     repository: Repository | null,
     at: number,
     tracked: Map<string, TrackedTable>,
-    shapes: ReadonlyMap<string, PastShape | RowbackError>,
     stored: StoredState | null
   ) {
     this.#engine = engine
@@ -53,7 +55,6 @@ export class StateReader implements ReadableState {
     this.#repository = repository
     this.#at = at
     this.#tracked = tracked
-    this.#shapes = shapes
     this.#stored = stored
   }
 
@@ -61,11 +62,15 @@ export class StateReader implements ReadableState {
    * Finds where the state that version `at` left can be read.
    * @throws RowbackError `backup.missing` or `backup.damaged`; of what was pruned, only when it is read
    */
-  static async open(engine: Engine, live: LiveState, repository: Repository | null, at: number): Promise<StateReader> {
+  static async open(
+    engine: Engine,
+    live: LiveState | LiveToRead,
+    repository: Repository | null,
+    at: number
+  ): Promise<StateReader> {
     const stored = await storedState(live, repository, at)
     const tracked = trackedAt(live.everTracked, live.versions, at)
-    const shapes = await pastShapes(engine, live, tracked.values(), at)
-    return new StateReader(engine, live, repository, at, tracked, shapes, stored)
+    return new StateReader(engine, asRead(live), repository, at, tracked, stored)
   }
 
   get takenAt(): string | null {
@@ -81,7 +86,7 @@ export class StateReader implements ReadableState {
   /** The tables that there were, also those that cannot be read any more. */
   names(): string[] {
     const stored = [...(this.#stored?.tables ?? []).map((table) => table.name), ...(this.#stored?.gone.keys() ?? [])]
-    const live = this.#live.tables.filter((table) => this.#isAsLive(table)).map((table) => table.name)
+    const live = this.#live.names.filter((name) => this.#isAsLive(name))
     return [...this.#tracked.keys(), ...stored, ...live]
   }
 
@@ -100,29 +105,31 @@ export class StateReader implements ReadableState {
    * What is read as it is now although it is asked for as it was, of some tables: columns that others dropped, and whole
    * tables where no version wrote them since, so that no backup had to hold them. Sentences.
    */
-  unkept(names: readonly string[]): string[] {
-    return [...this.#unkeptColumns(names), ...this.#unkeptTables(names)]
+  async unkept(names: readonly string[]): Promise<string[]> {
+    return [...(await this.#unkeptColumns(names)), ...this.#unkeptTables(names)]
   }
 
-  #unkeptColumns(names: readonly string[]): string[] {
-    const read = [...this.#tracked.values()].filter(({ table }) => names.includes(table))
-    return read.flatMap(({ history }) => {
-      const shape = this.#shapes.get(history)
-      return shape && 'note' in shape && shape.note !== null ? [shape.note] : []
-    })
+  async #unkeptColumns(names: readonly string[]): Promise<string[]> {
+    const notes: string[] = []
+    for (const tracked of this.#tracked.values()) {
+      if (!names.includes(tracked.table) || this.#at < tracked.keptFrom) continue
+      const shape = await this.#shapeOf(tracked)
+      if (shape && 'note' in shape && shape.note !== null) notes.push(shape.note)
+    }
+    return notes
   }
 
   #unkeptTables(names: readonly string[]): string[] {
     if (this.#at === headOf(this.#live.versions)) return []
-    const tables = this.#live.tables.filter((table) => names.includes(table.name) && this.#isAsLive(table))
-    return tables.map(
-      ({ name }) =>
+    const asLive = this.#live.names.filter((name) => names.includes(name) && this.#isAsLive(name))
+    return asLive.map(
+      (name) =>
         `${name} is in no backup after version ${this.#at}, because no version wrote it since: it is read as it is now.`
     )
   }
 
   /** Whether the rows of a live table stand for those of the state. */
-  #isAsLive({ name }: Table): boolean {
+  #isAsLive(name: string): boolean {
     const { tracked, versions } = this.#live
     if (this.#stored?.isWhole || this.#tracked.has(name) || tracked.has(name)) return false
     if (this.#stored?.tables.some((table) => table.name === name) || this.#stored?.gone.has(name)) return false
@@ -135,8 +142,8 @@ export class StateReader implements ReadableState {
     this.assertKept([name])
     const stored = this.#stored?.tables.find((table) => table.name === name)
     if (stored) return { kind: 'stored', stored }
-    const table = this.#live.tables.find((candidate) => candidate.name === name)
-    return table && this.#isAsLive(table) ? { kind: 'live', table } : { kind: 'none' }
+    const table = this.#isAsLive(name) ? await this.#live.table(name) : undefined
+    return table ? { kind: 'live', table } : { kind: 'none' }
   }
 
   /** A table that there was, to be read whole; undefined where there was none. */
@@ -162,29 +169,21 @@ export class StateReader implements ReadableState {
     if (this.#at < tracked.keptFrom) {
       return { kind: 'rebuilt', table: await rebuildAt(this.#repository, this.#live, tracked, this.#at) }
     }
-    const past = this.#shapes.get(tracked.history)
+    const past = await this.#shapeOf(tracked)
     if (past instanceof RowbackError) throw past
     return past ? { kind: 'tracked', tracked, ...past } : { kind: 'none' }
   }
-}
 
-/** In which columns tracked tables are read, or why one cannot be; by history. */
-async function pastShapes(
-  engine: Engine,
-  live: LiveState,
-  tracked: Iterable<TrackedTable>,
-  at: number
-): Promise<Map<string, PastShape | RowbackError>> {
-  const shapes = new Map<string, PastShape | RowbackError>()
-  for (const entry of tracked) {
-    if (at < entry.keptFrom) continue
-    const shape = await pastShape(engine, live, entry, at).catch((error: unknown) => {
+  async #shapeOf(tracked: TrackedTable): Promise<PastShape | RowbackError | null> {
+    const known = this.#shapes.get(tracked.history)
+    if (known !== undefined) return known
+    const shape = await pastShape(this.#engine, this.#live, tracked, this.#at).catch((error: unknown) => {
       if (error instanceof RowbackError && error.code === 'schema.changed') return error
       throw error
     })
-    if (shape) shapes.set(entry.history, shape)
+    this.#shapes.set(tracked.history, shape)
+    return shape
   }
-  return shapes
 }
 
 /** What the lines of batches are made of, to be kept. */

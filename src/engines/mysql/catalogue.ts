@@ -16,6 +16,13 @@ export interface MysqlTable extends Table {
   indexColumns: Record<string, string[]>
 }
 
+/** A table without its triggers, what it refers to and what refers to it. */
+export interface ReadTable {
+  table: Table
+  /** The server's statement that makes it, which says all of it; null where it does not. */
+  made: string | null
+}
+
 export type Read = (sql: string, parameters?: Value[]) => Promise<Row[]>
 
 /** Storage engines that undo a failed transaction. */
@@ -89,6 +96,24 @@ export class Catalogue {
     if (!own?.every((column) => column !== null)) return undefined
     const [columns] = await this.#withTrueMembers(name, own as MysqlColumn[], '')
     return shapeOf(name, columns, (await this.#uniqueIndexes(name)).get(name) ?? [])
+  }
+
+  /**
+   * A table's columns, keys and own statement.
+   * @param known what was read of it before, which the statement may show to be right still
+   */
+  async toRead(name: string, known?: ReadTable): Promise<ReadTable | undefined> {
+    const made = await this.createStatement(name)
+    if (made === null) return undefined
+    if (known?.made === made) return known
+    const own = (await this.#columns(name)).get(name)
+    if (!own?.every((column) => column !== null)) return undefined
+    const [columns, statement] = await this.#withTrueMembers(name, own as MysqlColumn[], made)
+    const shape = shapeOf(name, columns, (await this.#uniqueIndexes(name)).get(name) ?? [])
+    // What the server prints wrongly in its statements, or changed meanwhile, is read anew each time.
+    const isTold = !own.some((column) => mayHideMembers(column?.declared ?? ''))
+    const isSame = isTold && (await this.createStatement(name)) === made
+    return { table: { ...shape, ddl: [statement] }, made: isSame ? made : null }
   }
 
   /** What looks like a table and cannot be backed up as rows, with the reason. */

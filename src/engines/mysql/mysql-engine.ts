@@ -27,6 +27,7 @@ import { SUPERSEDED_COLUMN, VERSION_COLUMN } from '../engine.ts'
 import type { ScriptDialect } from '../script.ts'
 import { SqlEngine } from '../sql-engine.ts'
 import { adapterFor } from './adapt.ts'
+import type { ReadTable } from './catalogue.ts'
 import { Catalogue, columnShown, temporaryShape } from './catalogue.ts'
 import { applyChanges, insertRows } from './change-writer.ts'
 import type { MysqlColumn } from './columns.ts'
@@ -44,6 +45,7 @@ import { findViolations, withStandIns } from './foreign-keys.ts'
 import { addColumn, columnText, renameColumn, retypeColumn } from './history-columns.ts'
 import { laterIndexes, otherDefinition } from './later-indexes.ts'
 import { loadLines } from './line-loader.ts'
+import type { Relation } from './past-tables.ts'
 import { explainedOfPast, PastTables } from './past-tables.ts'
 import type { Product } from './product.ts'
 import { PRODUCT_VARIABLES, readProduct } from './product.ts'
@@ -89,6 +91,8 @@ const NAMES_DEFINERS = /\b(ALL PRIVILEGES ON \*\.\*|SUPER|SET USER|SET_USER_ID|S
 /** Stands in the names of databases that are made for a rehearsal. */
 const SCRATCH = '_rowback_rehearsal_'
 const RELOCK_MS = 10_000
+/** In which two columns of half a million rows have room; servers give 16 MiB unless they are told otherwise. */
+const ROOM_BYTES = 64 << 20
 /** Around a statement that is to be run in the session of another. */
 const KEEP_SESSION =
   'SET @rowback_mode = @@sql_mode, @rowback_collation = @@collation_connection, ' +
@@ -124,6 +128,14 @@ export class MysqlEngine extends SqlEngine {
   #besides: Connection | null = null
   /** Columns of ENUM and SET whose members the server does not tell: `t.c`. */
   readonly #hiddenMembers = new Set<string>()
+  /** Tables as they were read last, see {@link tableToRead}. */
+  readonly #toRead = new Map<string, ReadTable>()
+  /** What there was when the names of tables were asked for in the open transaction. */
+  #listed: Relation[] | null = null
+  /** Sessions in which tables that are put together have room. */
+  readonly #roomy = new WeakSet<Connection>()
+  /** The open transaction only reads. */
+  #isReading = false
   /** Rows were written in the open transaction: a statement that commits would leave half a version. */
   #hasWritten = false
 
@@ -237,6 +249,7 @@ export class MysqlEngine extends SqlEngine {
 
   async readOnlyQuery(sql: string): Promise<QueryResult> {
     await this.#assertReads(sql)
+    if (this.#isReading) return this.query(sql)
     return this.#translated(async () => {
       const connection = await this.#alive()
       await connection.execute('START TRANSACTION READ ONLY')
@@ -268,14 +281,29 @@ export class MysqlEngine extends SqlEngine {
     }
     try {
       const historyOf = (history: string) => this.historyOf({ history, live: false })
-      const tables = new PastTables({ here: this.#statements(), open, historyOf }, this.database, past)
+      const relations = this.#listed ?? (await this.#relations())
+      const server = { database: this.database, ignoresCase: this.#server.ignoresCase, relations }
+      const tables = new PastTables({ here: this.#statements(), open, historyOf }, server, past)
       const asked = await this.#translated(() => tables.make(sql))
+      await this.#makeRoom()
       return await ((session as MysqlEngine | null) ?? this).readOnlyQuery(asked)
     } catch (error) {
       throw explainedOfPast(error)
     } finally {
       await (session as MysqlEngine | null)?.close()
     }
+  }
+
+  /** A past table is put together of two: servers would take it to the disk sooner than a table that is read as it stands. */
+  async #makeRoom(): Promise<void> {
+    const connection = await this.#alive()
+    if (this.#server.family === 'tidb' || this.#roomy.has(connection)) return
+    this.#roomy.add(connection)
+    const raised = ['tmp_table_size', 'max_heap_table_size'].map(
+      (name) => `${name} = GREATEST(@@${name}, ${ROOM_BYTES})`
+    )
+    // It is a matter of speed alone.
+    await connection.execute(`SET ${raised.join(', ')}`).catch(() => {})
   }
 
   quote(identifier: string): string {
@@ -363,16 +391,17 @@ export class MysqlEngine extends SqlEngine {
 
   async readTransaction<T>(work: () => Promise<T>): Promise<T> {
     if (this.#inTransaction) return work()
-    // Under READ COMMITTED the server would leave the snapshot out without a word.
-    await this.#execute('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ')
     await this.#execute('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY')
     this.#inTransaction = true
+    this.#isReading = true
     try {
       return await work()
     } catch (error) {
       throw translate(error, this.database)
     } finally {
       this.#inTransaction = false
+      this.#isReading = false
+      this.#listed = null
       await this.#rollback()
     }
   }
@@ -382,7 +411,6 @@ export class MysqlEngine extends SqlEngine {
     await this.#execute(
       `SET autocommit = 0, foreign_key_checks = ${options.foreignKeys ? 1 : 0}, innodb_lock_wait_timeout = ${seconds}, lock_wait_timeout = ${seconds}`
     )
-    await this.#execute('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ')
     await this.#execute('START TRANSACTION WITH CONSISTENT SNAPSHOT')
     this.#inTransaction = true
     this.#hasWritten = false
@@ -408,7 +436,7 @@ export class MysqlEngine extends SqlEngine {
   }
 
   async tables(bookkeeping: Bookkeeping[]): Promise<Table[]> {
-    const hidden = this.#target.sameSchema ? this.bookkeepingNames(bookkeeping) : new Set()
+    const hidden = this.#hiddenOf(bookkeeping)
     const tables = await this.#catalogue().tables((name) => hidden.has(name))
     return tables.map((table) => this.withoutBookkeeping(table, bookkeeping))
   }
@@ -418,10 +446,32 @@ export class MysqlEngine extends SqlEngine {
   }
 
   async relations(): Promise<string[]> {
-    const rows = await this.#read('SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ?', [
-      this.database
-    ])
-    return rows.map(([name]) => String(name))
+    return (await this.#relations()).map(({ name }) => name)
+  }
+
+  async #relations(): Promise<Relation[]> {
+    const rows = await this.#read(
+      'SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = ?',
+      [this.database]
+    )
+    return rows.map(([name, type]) => ({ name: String(name), type: String(type) }))
+  }
+
+  override async tableNames(bookkeeping: Bookkeeping[]): Promise<string[]> {
+    const hidden = this.#hiddenOf(bookkeeping)
+    this.#listed = await this.#relations()
+    return this.#listed.filter(({ name, type }) => type === 'BASE TABLE' && !hidden.has(name)).map(({ name }) => name)
+  }
+
+  override async tableToRead(name: string, bookkeeping: Bookkeeping[]): Promise<Table | undefined> {
+    const found = await this.#catalogue().toRead(name, this.#toRead.get(name))
+    if (found) this.#toRead.set(name, found)
+    else this.#toRead.delete(name)
+    return found && this.withoutBookkeeping(found.table, bookkeeping)
+  }
+
+  #hiddenOf(bookkeeping: readonly Bookkeeping[]): ReadonlySet<string> {
+    return this.#target.sameSchema ? this.bookkeepingNames(bookkeeping) : new Set()
   }
 
   /**
@@ -970,6 +1020,8 @@ async function connect(target: MysqlTarget): Promise<Connection> {
   const connection = await Connection.open(target.connection)
   try {
     await connection.execute(`USE ${quote(target.database)}`)
+    // Under READ COMMITTED the server would leave snapshots out without a word.
+    await connection.execute('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ')
     return connection
   } catch (error) {
     await connection.close()

@@ -24,6 +24,20 @@ const DENIED = 1044
 /** Common table expressions of the statement's own. */
 const OWN_WITH = /^\s*WITH(\s+RECURSIVE)?\s/i
 
+/** A table or view that is there now. */
+export interface Relation {
+  name: string
+  /** As the server says: `BASE TABLE`, `VIEW` and others. */
+  type: string
+}
+
+/** What there is now. */
+export interface LiveNames {
+  database: string
+  ignoresCase: boolean
+  relations: readonly Relation[]
+}
+
 /** Where tables of the past are read and made. */
 export interface Sessions {
   here: Statements
@@ -41,15 +55,17 @@ export class PastTables {
   readonly #sessions: Sessions
   readonly #database: string
   readonly #past: PastState
-  #ignoresCase = false
-  /** What is there now: `VIEW` with its query, or anything else. */
-  readonly #live = new Map<string, string | null>()
+  readonly #ignoresCase: boolean
+  /** What is there now. */
+  readonly #live: ReadonlyMap<string, Relation>
   readonly #made = new Set<string>()
 
-  constructor(sessions: Sessions, database: string, past: PastState) {
+  constructor(sessions: Sessions, { database, ignoresCase, relations }: LiveNames, past: PastState) {
     this.#sessions = sessions
     this.#database = database
+    this.#ignoresCase = ignoresCase
     this.#past = past
+    this.#live = new Map(relations.map((relation) => [this.#folded(relation.name), relation]))
   }
 
   /**
@@ -58,33 +74,22 @@ export class PastTables {
    * @throws RowbackError `table.missing` or `query.live`
    */
   async make(sql: string): Promise<string> {
-    const [row] = await this.#sessions.here.read('SELECT @@lower_case_table_names')
-    this.#ignoresCase = row?.[0] !== 0n
-    await this.#readLive()
     const words = wordsOf(sql, QUOTES)
     await this.#assertTelling(sql, words)
     const expressions = new Map<string, string>()
     // A view's tables are temporary ones, which would also stand before those that expressions read.
-    const throughViews = sourcesOf(words).some(({ name }) => typeof this.#live.get(this.#folded(name)) === 'string')
+    const throughViews = sourcesOf(words).some(({ name }) => this.#isView(name))
     const canExpress = !throughViews && takesExpressions(sql, words, this.#database)
     await this.#makeSources(words, canExpress ? expressions : null)
     return withExpressions(sql, [...expressions.values()])
   }
 
-  async #readLive(): Promise<void> {
-    const relations = await this.#read(
-      'SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = ?'
-    )
-    for (const [name] of relations) this.#live.set(this.#folded(String(name)), null)
-    if (!relations.some(([, type]) => type === 'VIEW')) return
-    const views = await this.#read(
-      'SELECT TABLE_NAME, VIEW_DEFINITION FROM information_schema.VIEWS WHERE TABLE_SCHEMA = ?'
-    )
-    for (const [name, query] of views) this.#live.set(this.#folded(String(name)), String(query ?? ''))
+  #isView(name: string): boolean {
+    return this.#live.get(this.#folded(name))?.type === 'VIEW'
   }
 
-  #read(sql: string): Promise<Row[]> {
-    return this.#sessions.here.read(bind(sql, [this.#database]))
+  #read(sql: string, ...parameters: string[]): Promise<Row[]> {
+    return this.#sessions.here.read(bind(sql, [this.#database, ...parameters]))
   }
 
   /** Refuses what could read live rows without naming their table. @throws RowbackError `query.live` */
@@ -146,11 +151,11 @@ export class PastTables {
     this.#made.add(folded)
     const isKnown = this.#past.tables.some((table) => this.#folded(table) === folded)
     const table = await this.#pastTable(name)
-    const view = this.#live.get(folded)
+    const now = this.#live.get(folded)
     if (table) await this.#makeTable(table)
-    else if (view !== undefined && view !== null && !isKnown) await this.#makeView(name, view)
+    else if (now && this.#isView(name) && !isKnown) await this.#makeView(name, now.name)
     else if (isKnown) throw notAsItWas(name, this.#past)
-    else if (view !== undefined) throw noTableThen(name, this.#past)
+    else if (now) throw noTableThen(name, this.#past)
     // What is neither there now nor was then is a name of the statement's own, or the server says that it is not there.
   }
 
@@ -169,7 +174,12 @@ export class PastTables {
   }
 
   /** Servers look past temporary tables when they read a view: its rows become a temporary table too. */
-  async #makeView(name: string, query: string): Promise<void> {
+  async #makeView(name: string, nameNow: string): Promise<void> {
+    const [row] = await this.#read(
+      'SELECT VIEW_DEFINITION FROM information_schema.VIEWS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?',
+      nameNow
+    )
+    const query = String(row?.[0] ?? '')
     if (query === '') throw live(`The definition of the view ${name} may not be read by this user.`)
     const words = wordsOf(query, QUOTES)
     await this.#assertTelling(query, words)

@@ -14,6 +14,8 @@ export interface Product {
   bulkLoads: boolean
   /** The storage engine of temporary tables that are only read once. */
   stageOptions: string
+  /** Names of tables are the same in upper and in lower case. */
+  ignoresCase: boolean
   /** The server is one of several that replicate synchronously: its locks are its own. */
   cluster: boolean
   /** Identifies the node among those of a cluster. */
@@ -21,7 +23,10 @@ export interface Product {
 }
 
 /** Server variables that {@link readProduct} wants to see; those that a server does not know are left out. */
-export const PRODUCT_VARIABLES = ['version', 'version_comment', 'local_infile', 'wsrep_on', 'hostname', 'port']
+export const PRODUCT_VARIABLES = [
+  ...['version', 'version_comment', 'local_infile', 'wsrep_on', 'hostname', 'port'],
+  'lower_case_table_names'
+]
 
 /** The versions of MariaDB whose loads in bulk were tried. */
 const BULK_LOADS = [
@@ -44,6 +49,7 @@ export function readProduct(variables: ReadonlyMap<string, string>): Product {
     bulkLoads: family === 'mariadb' && !isCluster && isBetween(numbers, BULK_LOADS),
     // Aria without its log stages rows faster than InnoDB (docs/benchmarks.md).
     stageOptions: family === 'mariadb' ? 'ENGINE=Aria TRANSACTIONAL=0' : 'ENGINE=InnoDB',
+    ignoresCase: variables.get('lower_case_table_names') !== '0',
     cluster: isCluster,
     node: `${variables.get('hostname') ?? ''}:${variables.get('port') ?? ''}`
   }

@@ -54,7 +54,7 @@ export const backupExport = operation({
       const file = options.out ?? fileName(engine.database, stateOf)
       assertNew(file)
       const { objects, notes: unread } = await state.objects()
-      const notes = [...state.unkept(state.names()), ...(await reservations(context, live, state)), ...unread]
+      const notes = [...(await state.unkept(state.names())), ...(await reservations(context, live, state)), ...unread]
       const about = [...description(context, version, stateOf), ...notes]
       const tables: ExportedTable[] = []
       const request = { engine, state, live, about, objects, signal: context.signal }
