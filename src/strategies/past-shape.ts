@@ -80,10 +80,11 @@ function has(table: Table, column: ShapeColumn): boolean {
   return table.columns.some(({ name }) => name === column.name)
 }
 
-/** A table with some of its columns, or of those that only its history still has. */
+/** A table with some of its columns, or of those that only its history still has; computed ones are not noted. */
 function only(table: Table, history: Table, columns: readonly ShapeColumn[]): Table {
   const known = [...table.columns, ...history.columns]
-  return { ...table, columns: columns.flatMap(({ name }) => known.find((column) => column.name === name) ?? []) }
+  const written = columns.flatMap(({ name }) => known.find((column) => column.name === name) ?? [])
+  return { ...table, columns: [...written, ...table.columns.filter(({ generated }) => generated)] }
 }
 
 function carryFirst(table: string, what: string): RowbackError {

@@ -210,6 +210,18 @@ describe.skipIf(server === null)(`sessions with MySQL (${HOW_TO_PROVIDE})`, () =
       expect((await db.status()).unsettled).toEqual([])
     })
 
+    test('triggers of others are lifted and put back by who may do everything', async () => {
+      await shop.sql.query('CREATE TRIGGER busy BEFORE INSERT ON goods FOR EACH ROW SET @a = 1')
+      const triggers = () =>
+        shop.rows('SELECT TRIGGER_NAME, DEFINER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE()')
+      const before = await triggers()
+      db = await openDb(await userWith('ALL ON *.*'))
+      await db.migrate({ source: await goods(3), table: 'goods', description: 'a' })
+      await db.rollback(0)
+      expect(await now()).toEqual([['1', 'old']])
+      expect(await triggers()).toEqual(before)
+    })
+
     test('where a schema may not be made, the way out is named, and works', async () => {
       const url = await userWith(
         `SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP, CREATE TEMPORARY TABLES ON ${data()}`

@@ -138,6 +138,29 @@ function testsOn(open: () => Promise<Ground>, isMysql: boolean): void {
     expect(await now('id, title, tier')).toEqual(FIRST.slice(1))
   })
 
+  test('added beside a computed one: that is read in states before, too', async () => {
+    await ground.sql(
+      'CREATE TABLE g (id INTEGER PRIMARY KEY, p INTEGER, d INTEGER GENERATED ALWAYS AS (p * 2) STORED)',
+      'INSERT INTO g (id, p) VALUES (1, 5)'
+    )
+    await place.json(['enable', 'incremental'])
+    await place.write('g.csv', 'id,p\n1,6\n')
+    await place.json(['migrate', 'g.csv', '-m', 'x'])
+    await ground.sql('ALTER TABLE g ADD COLUMN e INTEGER')
+    const both = async (version: number) => {
+      const { columns, rows } = await query('SELECT * FROM g', version)
+      return [columns, rows, (await query('SELECT d FROM g WHERE d > 0', version)).rows]
+    }
+    expect(await both(3)).toEqual([['id', 'p', 'd'], [[1, 5, 10]], [[10]]])
+    await place.write('g.csv', 'id,p,e\n1,7,8\n')
+    await place.json(['migrate', 'g.csv', '-m', 'x'])
+    expect(await both(3)).toEqual([['id', 'p', 'd'], [[1, 5, 10]], [[10]]])
+    expect(await both(4)).toEqual([['id', 'p', 'd'], [[1, 6, 12]], [[12]]])
+    expect((await diff(3, 5)).tables[0]?.rows).toMatchObject([{ before: { p: 5 }, after: { p: 7 } }])
+    await rollback(3)
+    expect((await ground.rows('SELECT id, p, d, e FROM g')).flat().map(Number)).toEqual([1, 5, 10, 0])
+  })
+
   test('taken away and made again: every command says so and how to go on, and after an adopt all states are read', async () => {
     await ground.sql(
       'DROP TABLE t',

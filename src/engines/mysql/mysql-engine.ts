@@ -87,7 +87,7 @@ const EXACT_TEXT: Record<Product['family'], string> = {
 }
 const INFILE_OFF =
   'local_infile is off on this server, so rows go by INSERT, which takes longer. To turn it on: SET GLOBAL local_infile = 1'
-const NAMES_DEFINERS = /\b(ALL PRIVILEGES ON \*\.\*|SUPER|SET USER|SET_USER_ID|SET_ANY_DEFINER)\b/i
+const NAMES_DEFINERS = /\b(ALL PRIVILEGES ON \*\.\*|(SUPER|SET USER|SET_USER_ID|SET_ANY_DEFINER)\b)/i
 /** Stands in the names of databases that are made for a rehearsal. */
 const SCRATCH = '_rowback_rehearsal_'
 const RELOCK_MS = 10_000
