@@ -6,7 +6,7 @@ import { count, noCounts } from '../model/change.ts'
 import type { Row } from '../model/value.ts'
 import { decodeRow, encodeRow, linesOf } from '../model/value.ts'
 
-const IN_MEMORY = 5000
+const IN_MEMORY = 1000
 const LINE_FEED = 10
 
 /** Keeps changes to be read as often as is needed: few in memory, many in a temporary file that only this user can read. */
