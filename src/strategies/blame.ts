@@ -93,7 +93,9 @@ export class Blamer {
         continue
       }
       const state = (await this.#states.at(point)) as Found
-      const origin = await this.#whoSet(state, before, point)
+      const origin = await this.#unlessLeft(await this.#whoSet(state, before, point), state, point, (left) =>
+        holds(left, column, value)
+      )
       if (origin.kind !== 'version') return { origin, via }
       const source = this.#sourceOf(origin.version)
       if (source === null) return { origin, via }
@@ -147,9 +149,24 @@ export class Blamer {
     return this.#oneOf(before, point, 'set')
   }
 
-  async #whoDeleted({ until }: Found, before: number, point: number): Promise<Origin> {
-    if (until !== null && this.#closed(until)) return this.#oneOf(before, point, 'delete')
-    return until === null ? this.#oneOf(before, point, 'delete') : { kind: 'version', version: until }
+  async #whoDeleted(state: Found, before: number, point: number): Promise<Origin> {
+    const { until } = state
+    if (until !== null && !this.#closed(until)) return { kind: 'version', version: until }
+    const origin = await this.#oneOf(before, point, 'delete')
+    return this.#unlessLeft(origin, state, point, (left) => left.kind === 'absent')
+  }
+
+  /** A version that did not leave it so is innocent: others came before the next backup. */
+  async #unlessLeft(
+    origin: Origin,
+    { writtenBy }: Found,
+    point: number,
+    isSo: (left: RowState) => boolean
+  ): Promise<Origin> {
+    if (origin.kind !== 'version' || origin.version === 0 || writtenBy !== null) return origin
+    const left = await this.#states.leftBy(origin.version)
+    if (left === null || isSo(left)) return origin
+    return { kind: 'outside', after: origin.version, before: await this.#states.backupAfter(point) }
   }
 
   /** Whether a version closed the table's history: the rows went into it, and stayed in the table, too. */

@@ -11,6 +11,7 @@ import type { PrunedBackup } from '../store/prune.ts'
 import type { Repository } from '../store/repository.ts'
 import { committed, createdBetween, headOf, trackedAt } from './lifetimes.ts'
 import { pastShape } from './past-shape.ts'
+import { readLeft } from './read-left.ts'
 import { heldOf, isPruned, manifestOrNote, scopeOf } from './recovery.ts'
 import { replayedVersions } from './replayed-row.ts'
 import type { LiveState } from './session.ts'
@@ -120,6 +121,18 @@ export class RowStates {
   async backupAfter(version: number): Promise<number | null> {
     const holder = await this.#holderOf(this.pointAt(version))
     return 'version' in holder ? holder.version : null
+  }
+
+  /** The row as a version left it, before others came to it; null where that is not on record. */
+  async leftBy(version: number): Promise<RowState | null> {
+    const record = await readLeft(
+      this.#repository,
+      this.#live.versions.find(({ number }) => number === version)
+    )
+    const stored = record?.tables.find(({ name }) => name === this.#named.table)
+    if (!stored) return null
+    const state = await this.#inBackup({ kind: 'stored', version, stored })
+    return state.kind === 'gone' ? null : state
   }
 
   async #read(at: number): Promise<RowState> {

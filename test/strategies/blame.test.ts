@@ -221,6 +221,22 @@ function suite(name: string, make: () => Promise<BlameBench>): void {
       expect((await blame('dogs', 3)).deleted).toMatchObject({ version: 6 })
     })
 
+    test('accuses no version of what others made of its cells and rows before the next backup', async () => {
+      await bench.load('dogs', 'snapshot', [
+        { id: 1, name: 'Max', age: 4 },
+        { id: 3, name: 'Fido', age: 1 }
+      ])
+      await bench.sql("UPDATE dogs SET name = 'Maxi' WHERE id = 1", 'DELETE FROM dogs WHERE id = 2')
+      expect(shown(await blame('dogs', 1))).toEqual({ id: 'baseline', name: 'outside 1-null', age: 1 })
+      await bench.load('dogs', 'snapshot', [{ id: 3, name: 'Fido', age: 9 }])
+      expect(shown(await blame('dogs', 1))).toEqual({ id: 'baseline', name: 'outside 1-2', age: 1 })
+      expect(shown(await blame('dogs', 3))).toEqual({ id: 1, name: 1, age: 2 })
+      expect((await blame('dogs', 2)).deleted).toMatchObject({ origin: 'outside', after: 1, upTo: 2 })
+      await bench.db.rollback(1, { yes: true })
+      await bench.sql('UPDATE dogs SET age = 7 WHERE id = 3')
+      expect(shown(await blame('dogs', 3))).toMatchObject({ name: 1, age: 'outside 3-null' })
+    })
+
     test('what others changed shows where no version can have done it', async () => {
       await bench.load('dogs', 'snapshot', [{ id: 1, name: 'Max' }])
       await bench.load('other', 'snapshot', [{ id: 1 }])
