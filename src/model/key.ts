@@ -11,7 +11,7 @@ export class RowKey {
 
   constructor(columns: readonly string[], key: readonly string[], collations: Collations) {
     this.#at = key.map((name) => columns.indexOf(name))
-    this.#collations = key.map((name) => collations[name])
+    this.#collations = key.map((name) => collations[name]?.toUpperCase())
   }
 
   /** Null for a key that tells nothing: one with a cell without a value, or none at all. */

@@ -10,6 +10,7 @@ import { openEngine } from '../../src/engines/registry.ts'
 import { columnType, declaredType } from '../../src/engines/sqlite/types.ts'
 import { ExitCode } from '../../src/errors.ts'
 import type { RowChange } from '../../src/model/change.ts'
+import { RowKey } from '../../src/model/key.ts'
 import type { Table } from '../../src/model/table.ts'
 import { imageColumns } from '../../src/model/table.ts'
 import type { Row, Value } from '../../src/model/value.ts'
@@ -226,6 +227,16 @@ describe('keys that compare in their own way', () => {
     expect(result.refused.map(({ line, code, reason }) => [line, code, reason])).toEqual([
       [3, 'duplicate_key', 'the key code = DORA already stands on line 2 of the source']
     ])
+  })
+
+  test('NOCASE, written in small letters, is known as such', async () => {
+    await make('CREATE TABLE small (code TEXT COLLATE nocase PRIMARY KEY, other TEXT COLLATE binary UNIQUE)')
+    const { collations } = await tableOf(engine, 'small')
+    expect(collations).toEqual({ code: 'NOCASE' })
+    for (const known of [collations, { code: 'nocase' }]) {
+      const key = new RowKey(['code'], ['code'], known)
+      expect(key.of(['Abc'])).toBe(key.of(['aBC']))
+    }
   })
 
   test('NOCASE: a changed spelling is one change of one key, and is undone as one', async () => {

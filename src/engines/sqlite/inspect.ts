@@ -152,7 +152,8 @@ export function collationsOf(read: Read, table: string): Map<string, string> {
     'SELECT x.name, x.coll FROM pragma_index_list(?) l, pragma_index_xinfo(l.name) x WHERE l."unique" = 1 AND x.key = 1',
     table
   )
-  return new Map(members.map((member) => [String(member.name), String(member.coll)]))
+  // SQLite gives the name as it was written.
+  return new Map(members.map((member) => [String(member.name), String(member.coll).toUpperCase()]))
 }
 
 /** In a STRICT table ANY keeps text as it is; elsewhere the same word would turn `007` into a number. */
