@@ -453,12 +453,15 @@ export abstract class SqlEngine implements Engine {
     const names = this.names(table)
     const keyAt = (table.key ?? []).map((name) => names.indexOf(name))
     const [sql, parameters] = this.changedRows(table, tracking, from, to)
-    yield* foldByKey(this.stream(sql, parameters, writableColumns(table)), keyAt)
+    yield* foldByKey(this.stream(sql, parameters, writableColumns(table)), keyAt, !this.hasPlainKey(table))
   }
 
+  /** Whether the cells of the table's key, as they are read, are equal where the database calls them so, and only there. */
+  protected abstract hasPlainKey(table: Table): boolean
+
   /**
-   * Rows that were live at `from` and not at `to` (side 0), and the other way round (side 1), each with the rank of its
-   * key: the database says which keys are equal, in the collations of the table.
+   * Rows that were live at `from` and not at `to` (side 0), and the other way round (side 1), in the order of their keys; each
+   * with the rank of its key, unless it is plain: the database says which keys are equal, in the collations of the table.
    */
   private changedRows(table: Table, tracking: Tracking, from: number, to: number): [string, Value[]] {
     const version = this.quote(VERSION_COLUMN)
@@ -478,7 +481,8 @@ export abstract class SqlEngine implements Engine {
     }
     const shown = this.list(cells.map((_, i) => `c${i}`))
     const ranks = this.list(key.map((_, i) => `k${i}`))
-    const ranked = `SELECT ${shown}, side, dense_rank() OVER (ORDER BY ${ranks}) FROM (${parts.join(' UNION ALL ')}) changed`
+    const rank = this.hasPlainKey(table) ? '' : `, dense_rank() OVER (ORDER BY ${ranks})`
+    const ranked = `SELECT ${shown}, side${rank} FROM (${parts.join(' UNION ALL ')}) changed`
     return [`${ranked} ORDER BY ${ranks}`, parameters.map(BigInt)]
   }
 
@@ -609,19 +613,21 @@ function columnOf(table: Table, name: string): Column {
   return table.columns.find((column) => column.name === name) as Column
 }
 
-/** Joins the before (side 0) and after (side 1) rows of each key: the last cells are the side and the key's rank. */
-async function* foldByKey(batches: AsyncIterable<Row[]>, keyAt: number[]): AsyncIterable<RowChange> {
-  let pending: (RowChange & { rank: Value }) | null = null
+/** Joins the before (side 0) and after (side 1) rows of each key: the last cells are the side and, if it is there, the key's rank. */
+async function* foldByKey(batches: AsyncIterable<Row[]>, keyAt: number[], isRanked: boolean): AsyncIterable<RowChange> {
+  let pending: (RowChange & { rank: Value; key: Row }) | null = null
   for await (const batch of batches) {
     for (const row of batch) {
-      const rank = row.pop() as Value
+      const rank = isRanked ? (row.pop() as Value) : null
       const side = Number(row.pop())
       // A key without a value tells no rows apart: each is a change of its own.
-      if (pending && (pending.rank !== rank || keyAt.some((at) => row[at] === null))) {
+      const known: Row | undefined = pending?.key
+      const isOther = isRanked ? pending?.rank !== rank : keyAt.some((at) => known?.[at] !== row[at])
+      if (pending && (isOther || keyAt.some((at) => row[at] === null))) {
         if (differs(pending)) yield { before: pending.before, after: pending.after }
         pending = null
       }
-      pending ??= { rank, before: null, after: null }
+      pending ??= { rank, key: row, before: null, after: null }
       if (side === 0) pending.before = row
       else pending.after = row
     }
@@ -635,8 +641,14 @@ async function* foldByKey(batches: AsyncIterable<Row[]>, keyAt: number[]): Async
  */
 function differs({ before, after }: RowChange): boolean {
   if (!before || !after) return true
+  if (plainlyDiffer(before, after)) return true
   const text = encodeRow(after)
   return encodeRow(before) !== text || text.includes('\uFFFD')
+}
+
+/** Whether some cell shows, without being written out, that two rows do not hold the same. */
+export function plainlyDiffer(a: Row, b: Row): boolean {
+  return a.some((cell, i) => typeof cell !== 'object' && typeof b[i] !== 'object' && !Object.is(cell, b[i]))
 }
 
 async function* encoded(batches: AsyncIterable<Row[]>): AsyncIterable<Lines> {

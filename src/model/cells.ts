@@ -9,5 +9,6 @@ export type Cells = Record<string, null | number | string>
  * @param wanted names of some of them
  */
 export function cellsOf(row: Row, columns: readonly string[], wanted: readonly string[] = columns): Cells {
-  return Object.fromEntries(wanted.map((name) => [name, toJson(row[columns.indexOf(name)] ?? null)]))
+  const at = wanted === columns ? null : wanted.map((name) => columns.indexOf(name))
+  return Object.fromEntries(wanted.map((name, i) => [name, toJson(row[at === null ? i : (at[i] as number)] ?? null)]))
 }

@@ -445,6 +445,11 @@ export class MysqlEngine extends SqlEngine {
     return [withoutColumn(table, VERSION_COLUMN), ...others]
   }
 
+  protected hasPlainKey(table: Table): boolean {
+    const key = columnsNamed(table, table.key ?? [])
+    return key.length > 0 && key.every(({ dataType }) => /^(tiny|small|medium|big)?int$/.test(dataType))
+  }
+
   async relations(): Promise<string[]> {
     return (await this.#relations()).map(({ name }) => name)
   }

@@ -25,7 +25,7 @@ import type {
 } from '../engine.ts'
 import { SUPERSEDED_COLUMN, unlikeHistory, VERSION_COLUMN } from '../engine.ts'
 import type { ScriptDialect } from '../script.ts'
-import { SqlEngine } from '../sql-engine.ts'
+import { plainlyDiffer, SqlEngine } from '../sql-engine.ts'
 import { SqliteDumpText } from './dump-text.ts'
 import { translate } from './errors.ts'
 import { rowsWithoutParents } from './foreign-keys.ts'
@@ -153,6 +153,11 @@ export class SqliteEngine extends SqlEngine {
       if (session.isClean && this.#db.isOpen) this.#idleSessions.push(session)
       else await session.close()
     }
+  }
+
+  /** That of a rowid is an integer; any other may hold what compares in ways of its own. */
+  protected hasPlainKey({ key, order, hiddenOrder, ddl }: Table): boolean {
+    return key?.length === 1 && !hiddenOrder && order?.[0] === key[0] && !/\bWITHOUT\s+ROWID\b/i.test(ddl[0] ?? '')
   }
 
   protected override versionOfLive(live: string, version: number): Promise<string> {
@@ -368,7 +373,8 @@ export class SqliteEngine extends SqlEngine {
       })
       if (isFound && before) this.#keepUndecodableText(places[0], before)
       if (isFound && after) this.#keepUndecodableText(places[1], after)
-      if (!before || !after || !isFound || encodeRow(before) !== encodeRow(after)) yield change
+      if (!before || !after || !isFound || plainlyDiffer(before, after)) yield change
+      else if (encodeRow(before) !== encodeRow(after)) yield change
     }
   }
 
