@@ -58,7 +58,7 @@ export const rollback = operation({
   async run(context, options): Promise<RollbackOutput> {
     const to = await context.versionNumber(options.version)
     const live = await context.liveState()
-    assertReachable(live, to)
+    assertReachable(live, (await context.ledger.version(to)).number)
     const description = options.description ?? `rollback to ${to}`
     const header = undoHeader(context, live, options, { kind: 'rollback', description, targetVersion: to })
     const repository = await context.repository()

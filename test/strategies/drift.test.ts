@@ -28,6 +28,15 @@ onBothEngines('rows that others changed', (current) => {
   const NAMES = 'CREATE TABLE names (id INTEGER PRIMARY KEY, name VARCHAR(20), city VARCHAR(20))'
   const names = ({ rows }: AnyShop) => rows('SELECT * FROM names ORDER BY id')
 
+  test('are nobody’s concern before the first version: a rollback says how to make one', async () => {
+    const shop = await begin(NAMES)
+    const { error } = await shop.place.json<Refused>(['rollback', 'HEAD'], { code: 1 })
+    expect([error.message, error.hint]).toEqual([
+      'There is no version 0.',
+      'Nothing was migrated here yet: rowback migrate FILE -m "..."'
+    ])
+  })
+
   test('between versions and since the head, in a table that versions wrote', async () => {
     const shop = await begin(NAMES)
     await load(shop, 'names', 'id,name,city', '1,Ann,Rome', '2,Bob,Oslo', '3,Cid,Bonn', '4,Dan,Lyon')
