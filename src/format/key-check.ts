@@ -1,5 +1,5 @@
+import { hash128 } from '../model/hash128.ts'
 import { toJson, type Value } from '../model/value.ts'
-import { hash128 } from './hash128.ts'
 
 const CHUNK_ROWS = 65_536
 const CHUNK_SHIFT = 16

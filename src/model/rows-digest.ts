@@ -12,12 +12,7 @@ export class RowsDigest {
   readonly #sums = new BigUint64Array(4)
 
   add(row: Row): void {
-    this.addLine(encodeRow(row))
-  }
-
-  /** @param line a row as {@link encodeRow} writes it */
-  addLine(line: string): void {
-    const bytes = hash('sha256', line, 'buffer')
+    const bytes = hash('sha256', encodeRow(row), 'buffer')
     for (let i = 0; i < 4; i++) this.#sums[i] = (this.#sums[i] as bigint) + bytes.readBigUInt64LE(8 * i)
     this.rows++
   }

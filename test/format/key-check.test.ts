@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { hash128 } from '../../src/format/hash128.ts'
 import { KeyCheck } from '../../src/format/key-check.ts'
+import { hash128 } from '../../src/model/hash128.ts'
 import type { Value } from '../../src/model/value.ts'
 
 describe('KeyCheck', () => {

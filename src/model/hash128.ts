@@ -1,4 +1,4 @@
-import { avalanche, rotate } from '../model/hash-mix.ts'
+import { avalanche, rotate } from './hash-mix.ts'
 
 const C1 = 0x239b961b
 const C2 = 0xab0e9789
