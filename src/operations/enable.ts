@@ -52,6 +52,7 @@ export const enable = operation({
     const run = { live, unsupported: await context.engine.unsupportedTables() }
     const plan = await planSwitch(context, strategy, run, only)
     if (only) refuseLeft(plan.left)
+    else if (live.tracked.size === 0 && plan.tables.length === 0) refuseLeft(plan.left)
     const header = headerFor(context, options)
     const { left } = plan
     if (options.dryRun || plan.tables.length === 0) {
@@ -136,13 +137,17 @@ async function planSwitch(
   return { tables, left: plan.left, notes: [...notes, ...refusedAfterwards(run, plan)] }
 }
 
-/** @throws RowbackError `strategy.unfit` when a table that was named cannot be tracked */
+/** @throws RowbackError `strategy.unfit` when a table that was named cannot be tracked, or none of all */
 function refuseLeft(left: readonly LeftTable[]): void {
-  const [first] = left
+  const [first, ...others] = left
   if (!first) return
+  const reasons = left.map(({ table, reason }) => `${table}: ${reason}`).join('; ')
   throw new RowbackError({
     code: 'strategy.unfit',
-    message: `The history of ${first.table} cannot be kept row by row: ${first.reason}.`,
+    message:
+      others.length === 0
+        ? `The history of ${first.table} cannot be kept row by row: ${first.reason}.`
+        : `The history of these tables cannot be kept row by row. ${reasons}.`,
     hint: first.hint
   })
 }

@@ -3,8 +3,8 @@ import { RowbackError } from '../errors.ts'
 import { findTable } from '../migrate/bind-table.ts'
 import type { Column, Table } from '../model/table.ts'
 import { strategyNamed } from '../strategies/choose.ts'
-import { hasVersionColumn } from '../strategies/schema-change.ts'
 import type { LiveState } from '../strategies/session.ts'
+import { planTracking } from '../strategies/switch.ts'
 import { operation } from './operation.ts'
 
 export interface InspectedTable {
@@ -48,7 +48,8 @@ export const inspect = operation({
     const unsupported = await engine.unsupportedTables()
     const chosen = options.tables.length === 0 ? live.tables : options.tables.map((name) => existing(live, name))
     const tables: InspectedTable[] = []
-    for (const table of chosen) tables.push(judge(table, await engine.countRows(table.name), live, unsupported))
+    const left = new Map(planTracking({ live, unsupported }, null).left.map(({ table, reason }) => [table, reason]))
+    for (const table of chosen) tables.push(judge(table, await engine.countRows(table.name), live, unsupported, left))
     return { database: engine.database, engine: engine.product, tables, unsupported }
   }
 })
@@ -63,10 +64,16 @@ function existing(live: LiveState, name: string): Table {
   })
 }
 
-function judge(table: Table, rows: number, live: LiveState, unsupported: string[]): InspectedTable {
+function judge(
+  table: Table,
+  rows: number,
+  live: LiveState,
+  unsupported: string[],
+  left: ReadonlyMap<string, string>
+): InspectedTable {
   const fitness = {
     snapshot: fitFor(table, 'snapshot', live, unsupported),
-    incremental: fitFor(table, 'incremental', live, unsupported)
+    incremental: fitFor(table, 'incremental', live, unsupported, left.get(table.name))
   }
   return {
     table: table.name,
@@ -92,8 +99,14 @@ function judge(table: Table, rows: number, live: LiveState, unsupported: string[
 }
 
 /** `fit`, or the reason against. The mode that could change most is asked about. */
-function fitFor(table: Table, strategy: 'snapshot' | 'incremental', live: LiveState, unsupported: string[]): string {
-  if (strategy === 'incremental' && hasVersionColumn(table)) return 'no: it has a column version_id of its own'
+function fitFor(
+  table: Table,
+  strategy: 'snapshot' | 'incremental',
+  live: LiveState,
+  unsupported: string[],
+  left?: string
+): string {
+  if (left !== undefined) return `no: ${left}`
   const objection = strategyNamed(strategy).objection(table, 'mirror', { live, unsupported })
   return objection ? `no: ${objection.reason}` : 'fit'
 }

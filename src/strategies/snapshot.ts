@@ -40,8 +40,8 @@ function trackedObjection(table: Table, mode: WriteMode, run: Surroundings): Obj
   const [trigger] = table.triggers
   if (trigger !== undefined && tracked !== undefined) {
     return {
-      reason: `its trigger ${trigger} may write ${tracked}, whose history is kept row by row`,
-      hint: `Drop the trigger for the load, or load the rows of ${tracked} by a migration of their own.`
+      reason: `its trigger ${trigger} may write any table, and the history of ${tracked} is kept row by row`,
+      hint: 'Write the rows by a script, of which triggers are captured: rowback exec FILE.sql -m "..."; or drop the trigger for the load.'
     }
   }
   const reached = reachedByCascade(table, mode, run.live.tables).find((name) => run.live.tracked.has(name))

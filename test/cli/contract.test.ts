@@ -669,7 +669,10 @@ describe.concurrent('init, inspect and status', () => {
       rows: 0,
       columns: [{ name: 'id' }, { name: 'mother_id' }, { name: 'shout', type: 'TEXT', generated: true }],
       foreignKeys: ['(mother_id) -> mother (id)'],
-      fitness: { snapshot: 'fit', incremental: 'fit' }
+      fitness: {
+        snapshot: 'fit',
+        incremental: 'no: a cascade of mother, which stays under snapshot, would change it'
+      }
     })
     const status = await place.json<{ head: VersionJson }>(['status'])
     expect(status).toEqual({

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import type { EnableOutput } from '../../src/operations/enable.ts'
+import type { InspectOutput } from '../../src/operations/inspect.ts'
 import type { RollbackOutput } from '../../src/operations/rollback.ts'
 import type { StatusOutput } from '../../src/operations/status.ts'
 import type { Workplace } from '../support/cli.ts'
@@ -111,7 +112,12 @@ function testsOn(open: () => Promise<Ground>): void {
   })
 
   test('tables that cannot be tracked are named with the reason, and stay under snapshot', async () => {
+    const { tables } = await place.json<InspectOutput>(['inspect'])
     const { left } = await enable('incremental')
+    const unfit = tables.filter(({ fitness }) => fitness.incremental !== 'fit')
+    expect(unfit.map(({ table, fitness }) => [table, fitness.incremental]).sort()).toEqual(
+      left.map(({ table, reason }) => [table, `no: ${reason}`]).sort()
+    )
     expect(left).toEqual([
       {
         table: 'notes',
@@ -156,6 +162,17 @@ function testsOn(open: () => Promise<Ground>): void {
     const { notes } = await enable('incremental', '--target', ground.target)
     expect(says()).toBe('target: sqlite:other.db\n')
     expect(notes.join()).toContain('strategy: incremental into rowback.yaml')
+  })
+
+  test('where no table can be tracked that is an error, which names each', async () => {
+    await ground.sql('DROP TABLE customers', 'DROP TABLE goods')
+    const { error } = await place.json<{ error: { code: string; message: string } }>(['enable', 'incremental'], {
+      code: 1
+    })
+    expect(error.code).toBe('strategy.unfit')
+    for (const table of ['notes: it has no key', 'parents: ', 'children: a cascade of parents'])
+      expect(error.message).toContain(table)
+    expect(await place.json(['log'])).toEqual({ versions: [] })
   })
 
   test('--dry-run says what would happen and changes nothing', async () => {
