@@ -2,9 +2,9 @@ import type { Engine } from '../engines/engine.ts'
 import { ExitCode, NOTHING_CHANGED, RowbackError } from '../errors.ts'
 import type { Cells } from '../model/cells.ts'
 import { cellsOf } from '../model/cells.ts'
+import { conflictsCounted } from '../model/conflicts-counted.ts'
 import type { ThreeStates } from '../model/merge-rows.ts'
 import { differingCells } from '../model/merge-rows.ts'
-import { plural } from '../model/plural.ts'
 import type { Row } from '../model/value.ts'
 import { encodeRow } from '../model/value.ts'
 import type { Repository } from '../store/repository.ts'
@@ -128,7 +128,7 @@ async function noteTouched(
 /** The version cannot be reverted without a word on rows that were touched again. */
 export function revertConflict(version: number, { told, count }: Conflicts): RowbackError {
   const tables = [...new Set(told.map((conflict) => conflict.table))]
-  const what = plural(count, 'conflict')
+  const what = conflictsCounted(told, count)
   return new RowbackError({
     code: 'revert.conflict',
     message: `What version ${version} changed was touched again since: ${what} in ${tables.join(', ')}.`,

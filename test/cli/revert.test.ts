@@ -48,3 +48,14 @@ test('a rehearsal and the revert say the same', async () => {
   expect((await place.run(['show', '4'])).stdout).toMatch(/kind +revert of 2/)
   expect((await place.run(['revert', '2', '--on-conflict', 'keep-current'])).code).toBe(1)
 })
+
+test('conflicts are counted in rows and cells where a row has several', async () => {
+  await place.write('d.csv', 'id,name,city\n1,Lu,Xian\n3,Zoe,Bonn\n')
+  await place.write('e.csv', 'id,name,city\n1,Lo,Wuhan\n3,Zoe,Ulm\n')
+  const { version } = await place.json(['migrate', 'd.csv', '--table', 't', '-m', 'fourth'])
+  await place.json(['migrate', 'e.csv', '--table', 't', '-m', 'fifth'])
+  const refused = await place.run(['revert', String(version)])
+  expect(refused.stderr).toContain('was touched again since: 2 conflicts (2 rows, 3 cells) in t.')
+  const rehearsed = await place.run(['revert', String(version), '--on-conflict', 'take-old', '--dry-run'])
+  expect(rehearsed.stdout).toContain('2 conflicts (2 rows, 3 cells): the old values won')
+})

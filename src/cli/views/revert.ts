@@ -1,3 +1,4 @@
+import { conflictsCounted } from '../../model/conflicts-counted.ts'
 import { plural } from '../../model/plural.ts'
 import type { RevertOutput } from '../../operations/revert.ts'
 import type { Style } from '../render.ts'
@@ -15,7 +16,7 @@ export function revertView(output: RevertOutput, style: Style): string {
       ? style.yellow(`Dry run of a revert of ${targetVersion}: nothing was changed.`)
       : `${style.green(`Version ${version}`)}  ${output.description}  ${style.dim(`what version ${targetVersion} changed is taken back`)}`
   const settled = output.onConflict === 'take-old' ? 'the old values won' : 'left as they are now'
-  const told = conflictCount === 0 ? [] : [`  ${plural(conflictCount, 'conflict')}: ${settled}`]
+  const told = conflictCount === 0 ? [] : [`  ${conflictsCounted(conflicts, conflictCount)}: ${settled}`]
   const lines = conflictCount === 0 ? [] : ['', ...conflictLines(conflicts, conflictCount, style)]
   const notes = output.notes.map((note) => style.dim(`  ${note}`))
   return [title, ...notes, ...told, '', changedTables(output.tables, style), ...lines].join('\n')
