@@ -14,6 +14,7 @@ import { RowStates } from '../strategies/row-states.ts'
 import type { LiveState } from '../strategies/session.ts'
 import { text, versionReference } from './inputs.ts'
 import { operation } from './operation.ts'
+import type { GivenKey } from './row-key.ts'
 import { keyCells, keyTexts } from './row-key.ts'
 
 /** A version, as far as it answers who, when and why. */
@@ -102,7 +103,12 @@ export const blame = operation({
       const cellsIn = (then: readonly Column[]) => cellsOrNone(() => keyCells(context.engine, then, texts))
       const states = new RowStates(context.engine, live, repository, { table: table.name, key, cellsIn }, table.shape)
       const found = await new Blamer(states, live, table.name).blame(at)
-      if (!found) throw unknownRow(table.name, key, keyCells(context.engine, columns, texts), at)
+      if (!found) {
+        throw (
+          strayColumn(table.name, key, input.key, texts) ??
+          unknownRow(table.name, key, keyCells(context.engine, columns, texts), at)
+        )
+      }
       return {
         ...outputOf(found, live, table.name, key, at),
         notes: [...notesOn(found, table), ...adoptedNotes(found, live)]
@@ -205,6 +211,23 @@ function unknownTable(table: string, live: LiveState): RowbackError {
     code: 'table.missing',
     message: `There is no table ${table}, and no version knows of one.`,
     hint: names.length === 0 ? 'There are no tables.' : `There are: ${names.join(', ')}.`
+  })
+}
+
+/** A value may have commas, so that a column that is not in the key was read as part of the value before it. */
+function strayColumn(
+  table: string,
+  key: readonly string[],
+  given: GivenKey | number | bigint,
+  texts: readonly string[]
+): RowbackError | null {
+  if (typeof given === 'object' || String(given).startsWith('{')) return null
+  const stray = texts.map((text) => /,([^,=\s]+)=/.exec(text)?.[1]).find((name) => name !== undefined)
+  if (stray === undefined) return null
+  return new RowbackError({
+    code: 'row.unknown',
+    message: `${table} has no row ${given}: there is no column ${stray} in its key, which is ${key.join(', ')}.`,
+    hint: `Name the row by: ${key.map((name) => `${name}=...`).join(',')}`
   })
 }
 

@@ -88,6 +88,9 @@ describe('blame', () => {
     expect(await failed('customers', '77')).toBe(
       '1 Error: customers has no row id=77, and had none up to version 6 as far as is known.'
     )
+    expect(await failed('customers', 'id=1,zz=2')).toBe(
+      '1 Error: customers has no row id=1,zz=2: there is no column zz in its key, which is id.'
+    )
     expect(await failed('nowhere', '1')).toBe('1 Error: There is no table nowhere, and no version knows of one.')
     expect(await failed('notes', '1')).toMatch(/^1 Error: notes has no key/)
     expect(await failed('customers', '1', '--at', '99')).toBe('1 Error: There is no version 99.')
