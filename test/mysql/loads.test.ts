@@ -37,6 +37,22 @@ describe.skipIf(server === null)(`loads into MySQL (${HOW_TO_PROVIDE})`, () => {
     ...Array.from({ length: n }, (_, i) => `${i + 1},${note(i + 1)}`)
   ]
 
+  test('each column of versions has one index: every write pays for each', async () => {
+    await shop.sql.query('CREATE TABLE goods (id INT PRIMARY KEY, note VARCHAR(40))')
+    await load('first.csv', ['id,note', '1,a'])
+    const indexed = await shop.rows(
+      `SELECT GROUP_CONCAT(COLUMN_NAME ORDER BY SEQ_IN_INDEX) FROM information_schema.STATISTICS
+        WHERE TABLE_SCHEMA LIKE '${shop.database.name}%' AND TABLE_NAME IN ('goods', 'history_goods') GROUP BY TABLE_NAME, INDEX_NAME`
+    )
+    expect(indexed.flat().sort()).toEqual([
+      'id',
+      'id,version_id,superseded_by',
+      'superseded_by',
+      'version_id',
+      'version_id'
+    ])
+  })
+
   describe('a large file that brings mostly what is there', () => {
     const SIZE = 30_000
 

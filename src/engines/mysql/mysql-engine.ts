@@ -797,9 +797,6 @@ export class MysqlEngine extends SqlEngine {
   override async startTracking(table: Table, tracking: Tracking): Promise<void> {
     await this.#makeControlSchema()
     await super.startTracking(table, tracking)
-    await this.#execute(
-      `ALTER TABLE ${this.historyOf(tracking)} ADD INDEX \`rowback_superseded\` (${quote(SUPERSEDED_COLUMN)})`
-    )
   }
 
   /** A view among the data, so that rows can be joined with the versions that wrote them. */
