@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { checkDrift } from '../support/properties-drift.ts'
 import { Played, scenarios } from '../support/properties-scenario.ts'
+import { sqliteEngine } from '../support/properties-sqlite.ts'
 import { GROUPS } from '../support/properties-tables.ts'
 
 /** A soak: `PROPERTY_RUNS=20` plays twenty times as many scenarios. */
@@ -15,9 +16,11 @@ test('what is said of others is what they did', { timeout: TIMES * 300_000 }, as
   let lost = 0
   await fc.assert(
     fc.asyncProperty(scenarios({ groups, strategies: ['snapshot'], others: true }), (scenario) =>
-      Played.through(scenario, async (played) => {
-        await checkDrift(played)
-        lost += played.versions.filter(({ output }) => 'drift' in output && output.drift.length > 0).length
+      Played.through(sqliteEngine, scenario, {
+        async atEnd(played) {
+          await checkDrift(played)
+          lost += played.versions.filter(({ output }) => 'drift' in output && output.drift.length > 0).length
+        }
       })
     ),
     { numRuns: 20 * TIMES, seed: SEED, interruptAfterTimeLimit: TIMES * 90_000 }

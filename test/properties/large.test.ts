@@ -6,8 +6,9 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Rowback } from '../../src/rowback.ts'
 import { open } from '../../src/rowback.ts'
+import { readState } from '../support/properties-sqlite.ts'
 import type { ExactCell } from '../support/properties-state.ts'
-import { readState, sortRows, textCell } from '../support/properties-state.ts'
+import { sortRows, textCell } from '../support/properties-state.ts'
 
 const ROWS = 30_000
 /** About 300 bytes a row: some nine chunks of one MiB. */

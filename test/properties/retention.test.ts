@@ -10,6 +10,7 @@ import {
 } from '../support/properties-checks.ts'
 import type { ScenarioOptions } from '../support/properties-scenario.ts'
 import { Played, scenarios } from '../support/properties-scenario.ts'
+import { sqliteEngine } from '../support/properties-sqlite.ts'
 import { GROUPS, KEYLESS } from '../support/properties-tables.ts'
 
 const TIMES = Number(process.env.PROPERTY_RUNS ?? 1)
@@ -27,9 +28,11 @@ function property(name: string, options: ScenarioOptions, check: (played: Played
     let played = 0
     await fc.assert(
       fc.asyncProperty(scenarios(options), (scenario) =>
-        Played.through(scenario, async (result) => {
-          played += result.versions.length
-          await withoutOldHistory(check)(result)
+        Played.through(sqliteEngine, scenario, {
+          async atEnd(result) {
+            played += result.versions.length
+            await withoutOldHistory(check)(result)
+          }
         })
       ),
       { numRuns: 6 * TIMES, seed: SEED, interruptAfterTimeLimit: TIMES * 90_000 }

@@ -15,6 +15,7 @@ import {
 } from '../support/properties-checks.ts'
 import type { ScenarioOptions } from '../support/properties-scenario.ts'
 import { Played, scenarios } from '../support/properties-scenario.ts'
+import { sqliteEngine } from '../support/properties-sqlite.ts'
 import { CASCADING, GROUPS, KEYLESS } from '../support/properties-tables.ts'
 
 /** A soak: `PROPERTY_RUNS=20` plays twenty times as many scenarios. */
@@ -44,9 +45,11 @@ function property(
     let played = 0
     await fc.assert(
       fc.asyncProperty(scenarios(options), (scenario) =>
-        Played.through(scenario, async (result) => {
-          played += result.versions.length
-          await check(result)
+        Played.through(sqliteEngine, scenario, {
+          async atEnd(result) {
+            played += result.versions.length
+            await check(result)
+          }
         })
       ),
       { numRuns: Math.ceil((runs * TIMES) / 3), seed: SEED, interruptAfterTimeLimit: TIMES * 90_000 }

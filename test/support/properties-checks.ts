@@ -5,15 +5,18 @@ import { RowbackError } from '../../src/errors.ts'
 import { backupPrune } from '../../src/operations/backup/prune.ts'
 import { backupRestore } from '../../src/operations/backup/restore.ts'
 import type { ChangeJson } from '../../src/operations/change-json.ts'
+import { checkout } from '../../src/operations/checkout.ts'
 import type { RollbackOutput } from '../../src/operations/rollback.ts'
 import type { SucceededRow } from '../../src/operations/rows.ts'
 import { rows as rowsOperation } from '../../src/operations/rows.ts'
 import type { TableJson } from '../../src/operations/version-json.ts'
 import { applyLoad, countByKey, keyOf, verdicts } from './properties-model.ts'
 import type { Played, PlayedMigration, PlayedVersion } from './properties-scenario.ts'
+import { quoteName } from './properties-sqlite.ts'
 import type { DatabaseState, TableState } from './properties-state.ts'
-import { jsonCell, quoteName, readState, show } from './properties-state.ts'
+import { columnsOf, jsonCell, show, sortRows } from './properties-state.ts'
 import type { TableSpec } from './properties-tables.ts'
+import { errorOf } from './suite-engine-bench.ts'
 
 /** Each rollback, in the middle and at the end, leaves exactly what its version left. */
 export async function checkRollbacks(played: Played): Promise<void> {
@@ -51,19 +54,41 @@ export function withoutOldHistory(check: (played: Played) => Promise<void>): (pl
   }
 }
 
-/** Each state can be written into another database, and asked. */
+/** Each state can be asked in the database, cell by cell. */
 export async function checkStates(played: Played): Promise<void> {
   for (const number of played.versions.length === 0 ? [] : played.numbers) {
-    const state = played.stateOf(number)
-    const path = join(played.folder, `at-${number}.db`)
-    await played.db.checkout(number, path)
-    expect(show(readState(path)), `checkout ${number}`).toEqual(show(state))
-    const restored = join(played.folder, `restored-${number}.db`)
-    await played.db.run(backupRestore, { version: String(number), to: restored })
-    expect(show(readState(restored)), `backup restore ${number}`).toEqual(show(state))
-    for (const [name, { rows }] of state) {
-      const { rows: counted } = await played.db.query(`SELECT count(*) FROM ${quoteName(name)}`, { at: number })
-      expect(counted, `rows of ${name} at ${number}`).toEqual([[rows.length]])
+    for (const { name } of played.tables) await checkTable(played, number, name)
+  }
+}
+
+async function checkTable(played: Played, number: number, name: string): Promise<void> {
+  const { engine, db } = played
+  const state = played.stateOf(number).get(name)
+  const where = `${name} at ${number}`
+  if (!state) {
+    const asked = db.query(`SELECT * FROM ${engine.quote(name)}`, { at: number })
+    expect((await errorOf(asked)).code, where).toMatch(/^(table.missing|query.invalid)$/)
+    return
+  }
+  const { sql, cells } = engine.exactly(name, state)
+  const { rows } = await db.query(sql, { at: number })
+  const found = new Map([[name, { ...state, rows: sortRows(rows.map(cells)) }]])
+  expect(show(found), where).toEqual(show(new Map([[name, state]])))
+}
+
+/** States can be written into other databases. */
+export async function checkCopies(played: Played): Promise<void> {
+  const { engine, folder, scenario } = played
+  if (played.versions.length === 0) return
+  for (const number of new Set(scenario.picks.map((pick) => played.pick(pick)))) {
+    for (const from of [checkout, backupRestore]) {
+      const copy = await engine.make(folder, `${from.name} ${number}`)
+      try {
+        await played.db.run(from, { version: String(number), to: copy.target })
+        expect(show(await copy.read()), `${from.name} ${number}`).toEqual(show(played.stateOf(number)))
+      } finally {
+        await copy.close()
+      }
     }
   }
 }
@@ -157,7 +182,7 @@ export async function checkRollbackCounts(played: Played): Promise<void> {
 async function checkRollbackRehearsal(played: Played, to: number): Promise<void> {
   if (to === played.head || played.versions.length === 0) return
   const { tables, route } = await played.db.rollback(to, { dryRun: true })
-  expect(show(played.read()), 'a rehearsal changes nothing').toEqual(show(played.stateOf(played.head)))
+  expect(show(await played.read()), 'a rehearsal changes nothing').toEqual(show(played.stateOf(played.head)))
   const { output } = await played.rollBackTo(to)
   expect({ tables, route }, `the rehearsal of a rollback to ${to}`).toEqual({
     tables: output.tables,
@@ -183,10 +208,17 @@ function checkRollbackCount({ number, before, after, output }: PlayedVersion, sp
 
 /** The difference of any two versions, applied to the state of the one, gives the state of the other. */
 export async function checkDiffs(played: Played): Promise<void> {
-  const { numbers } = played
-  if (played.versions.length === 0) return
-  for (const from of numbers) {
-    for (const to of numbers) await checkDiff(played, from, to)
+  for (const from of played.versions.length === 0 ? [] : played.numbers) {
+    for (const to of played.numbers) await checkDiff(played, from, to)
+  }
+}
+
+/** The same for all pairs in which the head is. */
+export async function checkDiffsOfHead(played: Played): Promise<void> {
+  const { head } = played
+  for (const other of played.numbers) {
+    await checkDiff(played, other, head)
+    if (other !== head) await checkDiff(played, head, other)
   }
 }
 
@@ -331,16 +363,15 @@ function foldedKey(spec: TableSpec, key: string[], row: JsonRow): string | null 
   return keyOf(spec, key, Object.fromEntries(cells))
 }
 
-export function declaredTypes(state: TableState): Map<string, string> {
-  const [columns] = JSON.parse(state.schema) as [{ name: string; type: string }[]]
-  return new Map(columns.map((column) => [column.name, column.type]))
+function declaredTypes(state: TableState): Map<string, string> {
+  return new Map(columnsOf(state).map((column) => [column.name, column.type]))
 }
 
 /** The chain of the ledger is whole, and whatever is altered in it shows. */
 export async function checkChain(played: Played): Promise<void> {
   if (played.versions.length === 0) return
   expect((await played.db.status()).alteredVersions).toEqual([])
-  const db = new DatabaseSync(played.path)
+  const db = new DatabaseSync(join(played.folder, 'data.db'))
   try {
     await checkTampering(played, db)
   } finally {

@@ -6,7 +6,6 @@ import type { Played, PlayedVersion } from './properties-scenario.ts'
 import type { DatabaseState, ExactCell, TableState } from './properties-state.ts'
 import { show } from './properties-state.ts'
 import type { TableSpec } from './properties-tables.ts'
-import { tableNamed } from './properties-tables.ts'
 
 interface Counts {
   table: string
@@ -30,9 +29,9 @@ export async function checkDrift(played: Played): Promise<void> {
 
 async function checkStatus(played: Played): Promise<void> {
   const last = played.versions.at(-1) as PlayedVersion
-  const expected = [...played.read()].flatMap(([name, now]) => {
+  const expected = [...(await played.read())].flatMap(([name, now]) => {
     const then = last.after.get(name)
-    return then ? counted(tableNamed(name), rowChanges(tableNamed(name), then, now)) : []
+    return then ? counted(played.spec(name), rowChanges(played.spec(name), then, now)) : []
   })
   const { drift } = await played.db.status({ drift: true })
   expect(drift?.notes).toEqual([])
@@ -41,7 +40,7 @@ async function checkStatus(played: Played): Promise<void> {
 
 /** Refused where rows of others would be lost, and nothing changes; done with `yes`. The head may be the aim, too. */
 async function checkRefusal(played: Played, to: number): Promise<void> {
-  const before = played.read()
+  const before = await played.read()
   const expected = to === played.head ? lostSinceHead(played, before) : lostBy(played, to, played.head + 1, before)
   const told = await played.db.rollback(to).catch((error: unknown) => error)
   if (to === played.head && expected.length === 0) {
@@ -50,7 +49,7 @@ async function checkRefusal(played: Played, to: number): Promise<void> {
   }
   if (expected.length === 0) {
     expect(told, `rollback to ${to}`).toMatchObject({ targetVersion: to, drift: [] })
-    played.take(told as RollbackOutput)
+    await played.take(told as RollbackOutput)
     return
   }
   expect(told, `rollback to ${to}`).toMatchObject({ code: 'drift', exit: 5 })
@@ -58,7 +57,7 @@ async function checkRefusal(played: Played, to: number): Promise<void> {
     countsOf((told as RowbackError).details as unknown as { drift: Counts[] }),
     `rollback to ${to} is refused for`
   ).toEqual(expected)
-  expect(show(played.read()), 'a rollback that is refused changes nothing').toEqual(show(before))
+  expect(show(await played.read()), 'a rollback that is refused changes nothing').toEqual(show(before))
   const rehearsed = await played.db.rollback(to, { yes: true, dryRun: true })
   expect(countsOf(rehearsed), `rehearsal of a rollback to ${to}`).toEqual(expected)
   const aim = to === played.head ? (played.versions.at(-1) as PlayedVersion).after : played.stateOf(to)
@@ -71,7 +70,7 @@ function lostSinceHead(played: Played, present: DatabaseState): Counts[] {
   return bySize(
     [...present].flatMap(([name, now]) => {
       const then = left.get(name)
-      return then ? counted(tableNamed(name), rowChanges(tableNamed(name), then, now)) : []
+      return then ? counted(played.spec(name), rowChanges(played.spec(name), then, now)) : []
     })
   )
 }
@@ -100,7 +99,7 @@ function lostBy(played: Played, to: number, number: number, present: DatabaseSta
       left = after.get(name)
     }
     gaps.push([left, now])
-    const spec = tableNamed(name)
+    const spec = played.spec(name)
     const theirs = gaps.flatMap(([a, b]) => (a && b && sameColumns(a, b) ? rowChanges(spec, a, b) : []))
     const route = rowChanges(spec, now, wanted ?? { ...now, rows: [] })
     const lost = route.flatMap((change) => {

@@ -70,15 +70,13 @@ export function keyOf(spec: TableSpec, key: string[], cells: Record<string, Exac
   const parts = key.map((name) => {
     const cell = cells[name] ?? null
     if (cell === null || cell === 'null') return null
-    return spec.ignoresCase.includes(name) ? lowerCased(cell) : cell
+    return spec.ignoresCase.includes(name) ? folded(spec, cell) : cell
   })
   return parts.includes(null) ? null : parts.join('|')
 }
 
-/** As SQLite's NOCASE has it: ASCII letters only. */
-function lowerCased(cell: ExactCell): ExactCell {
-  if (!cell.startsWith('text:')) return cell
-  return textCell(String(jsonCell(cell)).replace(/[A-Z]/g, (letter) => letter.toLowerCase()))
+function folded(spec: TableSpec, cell: ExactCell): ExactCell {
+  return cell.startsWith('text:') ? textCell(spec.fold(String(jsonCell(cell)))) : cell
 }
 
 class TableModel {

@@ -1,7 +1,7 @@
 import { cellsOf, computed, keyOf } from './properties-model.ts'
 import type { PlayedVersion } from './properties-scenario.ts'
 import type { DatabaseState, ExactCell, TableState } from './properties-state.ts'
-import { sortRows } from './properties-state.ts'
+import { columnsOf, sortRows } from './properties-state.ts'
 import type { TableSpec } from './properties-tables.ts'
 
 type Choice = 'abort' | 'keep-current' | 'take-old'
@@ -102,9 +102,8 @@ function revertGone(
 }
 
 /** Names, types and key of the columns. */
-function definitionOf({ schema }: TableState): string {
-  const [columns] = JSON.parse(schema) as [{ name: string; type: string; pk: number; hidden: number }[]]
-  return JSON.stringify(columns.map(({ name, type, pk, hidden }) => [name, type.toLowerCase(), pk, hidden]))
+function definitionOf(state: TableState): string {
+  return JSON.stringify(columnsOf(state).map(({ name, type, pk, hidden }) => [name, type.toLowerCase(), pk, hidden]))
 }
 
 interface Merged {
@@ -177,11 +176,10 @@ function mergeOne(
 function brokenUniques(tables: readonly TableSpec[], state: DatabaseState): string[] {
   return tables.flatMap((spec) => {
     const table = state.get(spec.name)
-    const unique = spec.columns
-      .filter((column) => column.unique)
-      .map((column) => table?.columns.indexOf(column.name) ?? -1)
-    return unique.flatMap((at) => {
-      const cells = (table?.rows ?? []).map((row) => row[at]).filter((cell) => cell !== 'null')
+    const unique = spec.columns.filter((column) => column.unique)
+    return unique.flatMap(({ name }) => {
+      const rows = (table?.rows ?? []).map((row) => keyOf(spec, [name], cellsOf(table?.columns ?? [], row)))
+      const cells = rows.filter((cell) => cell !== null)
       return new Set(cells).size < cells.length ? ['unique.violated'] : []
     })
   })

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { RowbackError } from '../../src/errors.ts'
@@ -16,16 +15,16 @@ import type { RevertOutput } from '../../src/operations/revert.ts'
 import type { RollbackOutput } from '../../src/operations/rollback.ts'
 import type { MigratedVersion, Rowback } from '../../src/rowback.ts'
 import { open } from '../../src/rowback.ts'
+import type { DiceStatement, PropertyDatabase, PropertyEngine } from './properties-engine.ts'
+import { specNamed } from './properties-engine.ts'
 import type { Load } from './properties-model.ts'
 import { expectedRevert } from './properties-revert.ts'
-import type { DiceStatement } from './properties-scripts.ts'
-import { runInTwin, scriptStatement } from './properties-scripts.ts'
 import type { SourceFormat } from './properties-sources.ts'
 import { writeSource } from './properties-sources.ts'
 import type { DatabaseState } from './properties-state.ts'
-import { quoteName, readState, show } from './properties-state.ts'
+import { show } from './properties-state.ts'
 import type { ColumnSpec, TableSpec } from './properties-tables.ts'
-import { CASCADING, ODD_VALUES, rawCell, tableNamed } from './properties-tables.ts'
+import { rawCell } from './properties-tables.ts'
 
 const ON_CONFLICT: readonly OnConflict[] = ['abort', 'keep-current', 'take-old']
 
@@ -204,11 +203,18 @@ export interface PlayedMigration extends PlayedVersion {
   rehearsal: MigrateOutput | null
 }
 
+type Check = (played: Played) => Promise<void>
+
+export interface Checks {
+  /** Done after each step that made a version. */
+  afterEach?: Check
+  atEnd?: Check
+}
+
 /** A scenario after it was played, with what was seen on the way. */
 export class Played {
+  readonly engine: PropertyEngine
   readonly folder = mkdtempSync(join(tmpdir(), 'rowback-property-'))
-  readonly path = join(this.folder, 'data.db')
-  readonly repository = join(this.folder, 'repository')
   readonly scenario: Scenario
   readonly tables: TableSpec[]
   /** What was done, for a person who reads a failure. */
@@ -216,26 +222,29 @@ export class Played {
   readonly versions: (PlayedVersion | PlayedMigration)[] = []
   /** By version. */
   readonly states = new Map<number, DatabaseState>()
+  database!: PropertyDatabase
   db!: Rowback
   #state: DatabaseState = new Map()
   #files = 0
 
-  private constructor(scenario: Scenario) {
+  private constructor(engine: PropertyEngine, scenario: Scenario) {
+    this.engine = engine
     this.scenario = scenario
-    this.tables = scenario.tables.map(tableNamed)
+    this.tables = scenario.tables.map((name) => specNamed(engine, name))
   }
 
-  /** Plays a scenario, hands it over, and removes its files. A failure tells what was done. */
-  static async through(scenario: Scenario, check: (played: Played) => Promise<void>): Promise<void> {
-    const played = new Played(scenario)
+  /** Plays a scenario, hands it over after each step and at the end, and removes it. A failure tells what was done. */
+  static async through(engine: PropertyEngine, scenario: Scenario, { afterEach, atEnd }: Checks): Promise<void> {
+    const played = new Played(engine, scenario)
     try {
-      await played.#play()
-      await check(played)
+      await played.#play(afterEach)
+      await atEnd?.(played)
     } catch (error) {
       if (error instanceof Error) error.message += `\n\nAfter:\n${played.script.join('\n')}`
       throw error
     } finally {
       await played.db?.close()
+      await played.database?.close()
       rmSync(played.folder, { recursive: true, force: true })
     }
   }
@@ -261,41 +270,59 @@ export class Played {
     return this.states.get(version) ?? new Map()
   }
 
-  read(): DatabaseState {
-    return readState(this.path)
+  read(): Promise<DatabaseState> {
+    return this.database.read()
   }
 
-  async #play(): Promise<void> {
-    this.#makeTables()
-    this.db = await open({ target: `sqlite:${this.path}`, repository: this.repository, author: 'a property' })
-    this.#state = this.read()
+  spec(table: string): TableSpec {
+    return specNamed(this.engine, table)
+  }
+
+  async #play(check: Check = async () => {}): Promise<void> {
+    this.database = await this.engine.make(this.folder, 'data')
+    await this.#makeTables()
+    this.db = await open({
+      target: this.database.target,
+      repository: join(this.folder, 'repository'),
+      author: 'a property'
+    })
+    this.#state = await this.read()
     this.states.set(0, this.#state)
     for (const step of this.scenario.steps) {
+      const { head } = this
       if (step.kind === 'migrate') await this.#migrate(step)
       else if (step.kind === 'revert') await this.#revert(step)
       else if (step.kind === 'exec') await this.#exec(step)
       else if (step.kind === 'enable') await this.#enable(step)
-      else if (step.kind === 'others') this.#changeByOthers(step)
+      else if (step.kind === 'others') await this.#changeByOthers(step)
       else await this.#rollBack(step)
+      if (this.head > head) await check(this)
     }
   }
 
-  #makeTables(): void {
-    const db = new DatabaseSync(this.path)
-    this.tables.forEach((spec, i) => {
-      for (const statement of spec.ddl ?? []) this.#run(db, statement)
-      for (const row of spec.ddl ? (this.scenario.seeds[i] ?? []) : []) this.#run(db, seedStatement(spec, row))
-    })
-    db.close()
+  async #makeTables(): Promise<void> {
+    for (const [i, spec] of this.tables.entries()) {
+      for (const statement of spec.ddl ?? []) await this.#run(statement)
+      for (const row of spec.ddl ? (this.scenario.seeds[i] ?? []) : []) await this.#run(this.#seedStatement(spec, row))
+    }
   }
 
-  #run(db: DatabaseSync, sql: string): void {
+  /** As others; they may be refused a row. */
+  async #run(sql: string): Promise<void> {
     try {
-      db.exec(sql)
-      this.script.push(`sqlite: ${sql}`)
+      await this.database.run(sql)
+      this.script.push(`others: ${sql}`)
     } catch (error) {
       if (!/^(INSERT|UPDATE|DELETE)/.test(sql)) throw error
     }
+  }
+
+  #seedStatement(spec: TableSpec, dice: DiceRow): string {
+    const { engine } = this
+    const columns = spec.columns.filter((column) => !column.generated)
+    const values = columns.map((column, i) => engine.literal(spec, column, dice[i] ?? 0))
+    const names = columns.map((column) => engine.quote(column.name))
+    return `INSERT INTO ${engine.quote(spec.name)} (${names.join(', ')}) VALUES (${values.join(', ')})`
   }
 
   async #migrate(step: MigrateStep): Promise<void> {
@@ -321,7 +348,7 @@ export class Played {
     const before = this.#state
     const rehearsal = step.rehearse ? ((await this.#attempt(input, load, true))?.json ?? null) : null
     const made = await this.#attempt(input, load, false)
-    const after = this.read()
+    const after = await this.read()
     if (!made) {
       expect(show(after), 'a migration that was refused leaves nothing').toEqual(show(before))
       return
@@ -342,13 +369,19 @@ export class Played {
     try {
       const made = await this.db.migrate({ ...input, dryRun })
       this.script.push(`${made.number ?? '-'}: ${label}`)
-      if (dryRun) expect(show(this.read()), 'a rehearsal changes nothing').toEqual(before)
+      if (dryRun) expect(show(await this.read()), 'a rehearsal changes nothing').toEqual(before)
       return made
     } catch (error) {
       this.script.push(`refused: ${label}: ${(error as Error).message}`)
-      if (!(error instanceof RowbackError) || !isExpected(error, input, load)) throw error
+      if (!(error instanceof RowbackError) || !this.#isExpected(error, input, load)) throw error
       return null
     }
+  }
+
+  #isExpected(error: RowbackError, input: MigrateInput, load: Load): boolean {
+    if (error.code === 'rows.failed') return input.onFailure === 'abort' || (load.mode === 'replace' && !load.key)
+    const cascades = this.engine.cascading.flat().includes(load.spec)
+    return error.code === 'strategy.unfit' && (cascades || (input.strategy === 'incremental' && !load.spec.key))
   }
 
   #commit(number: number, state: DatabaseState): void {
@@ -386,7 +419,7 @@ export class Played {
     const before = this.#state
     const output = await this.db.enable(strategy)
     this.script.push(`${output.version ?? '-'}: enable ${strategy}`)
-    const after = this.read()
+    const after = await this.read()
     expect(show(after), `enable ${strategy}`).toEqual(show(before))
     const again = await this.db.enable(strategy)
     expect([again.status, again.version], 'nothing is left to do').toEqual(['unchanged', null])
@@ -410,10 +443,10 @@ export class Played {
         throw error
       })
     const rehearsed = await told(true)
-    expect(show(this.read()), 'a rehearsal changes nothing').toEqual(show(before))
+    expect(show(await this.read()), 'a rehearsal changes nothing').toEqual(show(before))
     const output = await told(false)
     const where = `revert ${version.number} --on-conflict ${onConflict}`
-    const after = this.read()
+    const after = await this.read()
     if (output instanceof RowbackError) {
       this.script.push(`refused: ${where}: ${output.code}: ${output.message}`)
       expect(expected, where).toEqual({ kind: 'refused', codes: expect.arrayContaining([output.code]) })
@@ -431,37 +464,32 @@ export class Played {
   }
 
   /** What they leave until the next version belongs to the state of the head. */
-  #changeByOthers({ table, does, at, row, column: picked }: OthersStep): void {
+  async #changeByOthers({ table, does, at, row, column: picked }: OthersStep): Promise<void> {
+    const { engine } = this
     const spec = this.tables[table % this.tables.length] as TableSpec
     const rows = this.#state.get(spec.name)?.rows.length
     if (rows === undefined || !spec.key) return
-    const name = quoteName(spec.name)
-    const offset = Math.floor((at * rows) / 100)
-    const keys = spec.key.map(quoteName).join(', ')
-    const found = `(${keys}) IS (SELECT ${keys} FROM ${name} ORDER BY ${keys} LIMIT 1 OFFSET ${offset})`
+    const name = engine.quote(spec.name)
+    const found = engine.isAt(spec, Math.floor((at * rows) / 100))
     const columns = spec.columns.filter((column) => !column.generated)
     const column = columns[picked % columns.length] as ColumnSpec
-    const changed = `${quoteName(column.name)} = ${seedValue(spec, column, row[0] ?? 0)}`
+    const changed = `${engine.quote(column.name)} = ${engine.literal(spec, column, row[0] ?? 0)}`
     const statements = {
-      insert: seedStatement(spec, row),
+      insert: this.#seedStatement(spec, row),
       update: `UPDATE ${name} SET ${changed} WHERE ${found}`,
       delete: `DELETE FROM ${name} WHERE ${found}`
     }
-    const db = new DatabaseSync(this.path)
-    this.#run(db, statements[does])
-    db.close()
-    this.#commit(this.head, this.read())
+    await this.#run(statements[does])
+    this.#commit(this.head, await this.read())
   }
 
-  /** SQLite itself says what the script makes of the rows, or that it cannot be. */
+  /** The database itself says what the script makes of the rows, or that it cannot be. */
   async #exec(step: ExecStep): Promise<void> {
     const spec = this.tables[step.table % this.tables.length] as TableSpec
     if (!this.#state.has(spec.name)) return
-    const statements = step.statements.map((dice) =>
-      scriptStatement(spec, dice, (column, value) => seedValue(spec, column, value))
-    )
+    const statements = step.statements.map((dice) => this.engine.scriptStatement(spec, dice))
     const before = this.#state
-    const wanted = runInTwin(this.path, join(this.folder, 'twin.db'), statements)
+    const wanted = await this.database.rehearse(statements)
     const script = join(this.folder, `script-${++this.#files}.sql`)
     writeFileSync(script, statements.join(';\n'))
     const input = { script, description: `correct ${spec.name}`, strategy: step.strategy }
@@ -469,14 +497,14 @@ export class Played {
     this.script.push(`${this.head + 1}: ${label}`)
     if (typeof wanted === 'string') {
       await expect(this.db.exec(input), wanted).rejects.toMatchObject({ code: /^(script\.failed|foreign_key)$/ })
-      expect(show(this.read()), 'a script that failed leaves nothing').toEqual(show(before))
+      expect(show(await this.read()), 'a script that failed leaves nothing').toEqual(show(before))
       return
     }
     const rehearsal = step.rehearse ? await this.db.exec({ ...input, dryRun: true }) : null
-    expect(show(this.read()), 'a rehearsal changes nothing').toEqual(show(before))
+    expect(show(await this.read()), 'a rehearsal changes nothing').toEqual(show(before))
     const output = await this.db.exec(input)
     if (rehearsal) expect(rehearsal.tables, 'the rehearsal').toEqual(output.tables)
-    const after = this.read()
+    const after = await this.read()
     expect(show(after), label).toEqual(show(wanted))
     const number = output.version as number
     this.versions.push({ number, kind: 'exec', output, before, after })
@@ -494,13 +522,13 @@ export class Played {
   /** Rolls back, over what others changed, and remembers the version. */
   async rollBackTo(to: number): Promise<PlayedVersion> {
     const yes = this.scenario.steps.some(({ kind }) => kind === 'others')
-    return this.take(await this.db.rollback(to, { yes }))
+    return await this.take(await this.db.rollback(to, { yes }))
   }
 
   /** Remembers a rollback. */
-  take(output: RollbackOutput): PlayedVersion {
+  async take(output: RollbackOutput): Promise<PlayedVersion> {
     this.script.push(`${output.version}: rollback ${output.targetVersion}`)
-    const after = this.read()
+    const after = await this.read()
     const played: PlayedVersion = {
       number: output.version as number,
       kind: 'rollback',
@@ -537,34 +565,6 @@ function usableRows(
   })
 }
 
-function isExpected(error: RowbackError, input: MigrateInput, load: Load): boolean {
-  if (error.code === 'rows.failed') return input.onFailure === 'abort' || (load.mode === 'replace' && !load.key)
-  const cascades = CASCADING.flat().includes(load.spec)
-  return error.code === 'strategy.unfit' && (cascades || (input.strategy === 'incremental' && !load.spec.key))
-}
-
 function shownRows(load: Load): string {
   return load.rows.map(({ line, cells }) => `\n     line ${line}: ${JSON.stringify(cells)}`).join('')
-}
-
-function seedStatement(spec: TableSpec, dice: DiceRow): string {
-  const columns = spec.columns.filter((column) => !column.generated)
-  const values = columns.map((column, i) => seedValue(spec, column, dice[i] ?? 0))
-  return `INSERT INTO ${quoteName(spec.name)} (${columns.map((column) => quoteName(column.name)).join(', ')}) VALUES (${values.join(', ')})`
-}
-
-/** What a column without any type keeps apart. */
-const ANY_VALUES = ["'007'", '7', '7.0', "'7'", "'1e5'", "x'37'", 'NULL', '-0.0', '9223372036854775807']
-
-/** Now and then a value that no source could give. */
-function seedValue(spec: TableSpec, column: ColumnSpec, dice: number): string {
-  const isKey = spec.key?.includes(column.name)
-  const plain =
-    !isKey && !column.unique && column.kind !== 'reference' && !spec.columns.some((other) => other.generated)
-  if (plain && dice % 5 === 4) return ODD_VALUES[Math.floor(dice / 5) % ODD_VALUES.length] as string
-  if (column.kind === 'any') return ANY_VALUES[dice % ANY_VALUES.length] as string
-  const cell = rawCell(spec, column, dice)
-  if (cell === null) return 'NULL'
-  if (column.kind === 'blob' && /^0x([0-9a-f]{2})*$/i.test(cell)) return `x'${cell.slice(2)}'`
-  return `CAST(x'${Buffer.from(cell).toString('hex')}' AS TEXT)`
 }

@@ -3,6 +3,13 @@ import { blobCell, textCell } from './properties-state.ts'
 
 export type ColumnKind = 'integer' | 'real' | 'text' | 'blob' | 'numeric' | 'date' | 'boolean' | 'any' | 'reference'
 
+/** Raw cells of a source, by what the column holds; the simplest first. */
+export interface Domain {
+  good: (string | null)[]
+  /** What the column cannot hold. */
+  bad: (string | null)[]
+}
+
 export interface ColumnSpec {
   name: string
   kind: ColumnKind
@@ -13,6 +20,8 @@ export interface ColumnSpec {
   generated?: boolean
   /** Takes its values from few, so that they meet and move between rows. */
   unique?: boolean
+  /** Others than its kind has. */
+  values?: Domain
 }
 
 export interface Reference {
@@ -30,13 +39,21 @@ export interface TableSpec {
   key: string[] | null
   /** Columns other than the key by which rows can be found. */
   otherKey: string[] | null
-  /** Key columns in which `a` and `A` are the same. */
+  /** Columns of keys and of unique values in which `a` and `A` are the same. */
   ignoresCase: string[]
+  /** What is equal for equal texts there. */
+  fold: (text: string) => string
   references: Reference[]
 }
 
-function table(spec: Partial<TableSpec> & Pick<TableSpec, 'name' | 'columns' | 'ddl' | 'key'>): TableSpec {
-  return { otherKey: null, ignoresCase: [], references: [], ...spec }
+/** As SQLite's NOCASE has it: ASCII letters only. */
+function foldAscii(text: string): string {
+  return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+}
+
+/** A table whose other properties are none. */
+export function table(spec: Partial<TableSpec> & Pick<TableSpec, 'name' | 'columns' | 'ddl' | 'key'>): TableSpec {
+  return { otherKey: null, ignoresCase: [], fold: foldAscii, references: [], ...spec }
 }
 
 export const people = table({
@@ -320,17 +337,7 @@ export const KEYLESS: readonly TableSpec[][] = [[loose], [madeLoose]]
 /** Where the database itself changes or takes away rows; the snapshot strategy alone can take back what happens to `owners`. */
 export const CASCADING: readonly TableSpec[][] = [[owners, pets, visits]]
 
-export function tableNamed(name: string): TableSpec {
-  return [...GROUPS, ...KEYLESS, ...CASCADING].flat().find((spec) => spec.name === name) as TableSpec
-}
-
-/** Raw cells of a source, by what the column holds; the simplest first. */
-interface Domain {
-  good: (string | null)[]
-  /** What the column cannot hold. */
-  bad: (string | null)[]
-}
-
+/** By what the column holds. */
 const DOMAINS: Record<Exclude<ColumnKind, 'reference'>, Domain> = {
   integer: {
     good: [
@@ -439,6 +446,7 @@ export function rawCell(spec: TableSpec, column: ColumnSpec, dice: number): stri
 }
 
 function domainOf(spec: TableSpec, column: ColumnSpec): Domain {
+  if (column.values) return column.values
   if (spec.key?.includes(column.name)) return KEYS[column.kind] as Domain
   if (column.kind === 'reference') return REFERENCES
   return column.unique ? (UNIQUE[column.kind] as Domain) : DOMAINS[column.kind]
