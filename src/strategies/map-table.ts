@@ -269,7 +269,7 @@ export function rowMapper(mapped: MappedTable, made: Table, target: Engine): (ro
       const where = key.map((part) => `${part} = ${display(row[names.indexOf(part)] ?? null)}`).join(', ')
       throw new RowbackError({
         code: 'value.unmappable',
-        message: `${name}.${names[i]} of the row ${where} cannot be held by ${target.name} as it is: ${held.reason}.`,
+        message: `${name}.${names[i]} of the row ${where} cannot be held by ${target.product} as it is: ${held.reason}.`,
         hint: 'Write the state into a database of the same kind, or leave this table out with --table.'
       })
     })
@@ -304,7 +304,11 @@ function converterTo(column: Column, target: Engine): (value: Exclude<Value, nul
 }
 
 function asText(value: Exclude<Value, null>, column: Column): Value | Unholdable {
-  return typeof value === 'string' ? value : misfit(value, column)
+  if (typeof value === 'string') return value
+  if (typeof value !== 'bigint' && typeof value !== 'number') return misfit(value, column)
+  return new Unholdable(
+    `${IN_WORDS[classOf(value)]} ${display(value)} stands among values of other types, and as ${column.declared} it could be taken for one of them`
+  )
 }
 
 function asDouble(value: Exclude<Value, null>, target: Engine): Value | Unholdable | null {

@@ -175,7 +175,7 @@ else {
           'value.unmappable',
           false
         ])
-        expect(written.message).toMatch(/^t\.v0 of the row id = \d+ cannot be held by sqlite as it is: /)
+        expect(written.message).toMatch(/^t\.v0 of the row id = \d+ cannot be held by SQLite [\d.]+ as it is: /)
         return
       }
       expect(written.tables).toEqual([{ table: 't', rows }])

@@ -255,8 +255,18 @@ else {
     })
 
     test.each([
-      ['text like a number beside one', 'x', "(1, 5), (2, '5')", /t\.x of the row id = [12] cannot be held by mysql/],
-      ['bytes among integers', 'x INTEGER', "(1, 5), (2, X'05')", /t\.x of the row id = [12] cannot be held by mysql/],
+      [
+        'text like a number beside one',
+        'x',
+        "(1, 5), (2, '5')",
+        /t\.x of the row id = 1 cannot be held by M[^:]+: the integer 5 stands among values of other types, and as longtext/
+      ],
+      [
+        'bytes among integers',
+        'x INTEGER',
+        "(1, 5), (2, X'05')",
+        /t\.x of the row id = [12] cannot be held by M[^:]+: /
+      ],
       ['an infinite number', 'x REAL', '(1, 1.5), (2, 1e999)', /t\.x of the row id = 2 .*Infinity/],
       ['bytes that are no text', 'x TEXT', "(1, 'a'), (2, CAST(X'FF' AS TEXT))", /t\.x of the row id = 2 .*0xff/],
       ['bytes among texts', 'x TEXT', "(1, 'a'), (2, X'FF')", /t\.x of the row id = 2 .*0xff/]
