@@ -26,12 +26,22 @@ interface Blames {
 
 /** The blame of every cell at every version is that of a model which goes forward from state to state. */
 export async function checkBlames(played: Played): Promise<void> {
+  await checkBlamesAt(played, played.numbers)
+}
+
+/** The same at the newest version alone. */
+export async function checkBlamesOfHead(played: Played): Promise<void> {
+  await checkBlamesAt(played, [played.head])
+}
+
+async function checkBlamesAt(played: Played, versions: readonly number[]): Promise<void> {
   if (played.versions.length === 0) return
   for (const spec of played.tables) {
     if (!spec.key) continue
     const models = modelOf(played, spec, spec.key)
     const known = new Map([...models.values()].flatMap(({ rows }) => [...rows]))
-    for (const [version, model] of models) {
+    for (const version of versions) {
+      const model = models.get(version) as Blames
       for (const [id, row] of known)
         if (!isAmbiguous(spec, id, [...known.keys()])) await checkRow(played, spec, version, model, id, row)
     }

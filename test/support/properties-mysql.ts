@@ -73,13 +73,18 @@ class MysqlSchema implements PropertyDatabase {
 
   async #readTable(table: string, own: StateColumn[]): Promise<TableState> {
     const [made] = await this.#rows(`SHOW CREATE TABLE ${quote(table)}`)
-    const lines = String(made?.[1])
+    const all = String(made?.[1])
       .split('\n')
-      .filter((line) => !/^ {2}(`version_id` |KEY `rowback_version`)/.test(line))
       .map((line) => line.replace(/,$/, ''))
+    const lines = all.filter((line) => !/^ {2}(`version_id` |KEY `rowback_version`)/.test(line))
     const { sql, cells } = exactly(table, own)
     const rows = (await this.#rows(sql)).map(cells)
-    return { columns: own.map(({ name }) => name), schema: JSON.stringify([own, lines]), rows: sortRows(rows) }
+    return {
+      columns: own.map(({ name }) => name),
+      schema: JSON.stringify([own, lines]),
+      tracked: lines.length < all.length,
+      rows: sortRows(rows)
+    }
   }
 
   async #rows(query: string): Promise<(string | null)[][]> {

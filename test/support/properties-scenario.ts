@@ -8,6 +8,9 @@ import type { OnConflict } from '../../src/index.ts'
 import type { WriteMode } from '../../src/model/change.ts'
 import { WRITE_MODES } from '../../src/model/change.ts'
 import type { FailedRow } from '../../src/model/failed-row.ts'
+import type { AdoptOutput } from '../../src/operations/adopt.ts'
+import { adopt } from '../../src/operations/adopt.ts'
+import { backupPrune } from '../../src/operations/backup/prune.ts'
 import type { EnableOutput } from '../../src/operations/enable.ts'
 import type { ExecOutput } from '../../src/operations/exec.ts'
 import type { MigrateOutput } from '../../src/operations/migrate.ts'
@@ -90,12 +93,24 @@ interface OthersStep {
   column: number
 }
 
+/** Somebody changes a row of a tracked table past rowback, and that is adopted. */
+interface AdoptStep extends Omit<OthersStep, 'kind'> {
+  kind: 'adopt'
+}
+
+/** History that only older states need goes from the database. */
+interface PruneStep {
+  kind: 'prune'
+  /** From 0 to 99: older than which version. */
+  before: number
+}
+
 export interface Scenario {
   /** By name. */
   tables: string[]
   /** Rows that are there before the first version, per table. */
   seeds: DiceRow[][]
-  steps: (MigrateStep | ExecStep | RollbackStep | EnableStep | RevertStep | OthersStep)[]
+  steps: (MigrateStep | ExecStep | RollbackStep | EnableStep | RevertStep | OthersStep | AdoptStep | PruneStep)[]
   /** Picks versions for the checks at the end, from 0 to 99. */
   picks: number[]
 }
@@ -109,6 +124,10 @@ export interface ScenarioOptions {
   reverts?: boolean
   /** Others change rows between the versions; rollbacks then overwrite what they find. */
   others?: boolean
+  /** They do so in tracked tables, and it is adopted. */
+  adopts?: boolean
+  /** Old history is taken out of the database on the way. */
+  prunes?: boolean
   /** How many groups of tables come together. */
   maxGroups?: number
 }
@@ -122,6 +141,8 @@ export function scenarios({
   switches = false,
   reverts = false,
   others = false,
+  adopts = false,
+  prunes = false,
   maxGroups = 2
 }: ScenarioOptions): fc.Arbitrary<Scenario> {
   const often = <T>(value: T, others: T, times: number) =>
@@ -150,14 +171,16 @@ export function scenarios({
     of: fc.nat(99),
     choice: fc.nat(2)
   })
-  const othersStep: fc.Arbitrary<OthersStep> = fc.record({
-    kind: fc.constant('others' as const),
+  const change = {
     table: fc.nat(99),
-    does: fc.constantFrom('insert', 'update', 'update', 'delete'),
+    does: fc.constantFrom('insert' as const, 'update' as const, 'update' as const, 'delete' as const),
     at: fc.nat(99),
     row: diceRow,
     column: fc.nat(99)
-  })
+  }
+  const othersStep: fc.Arbitrary<OthersStep> = fc.record({ kind: fc.constant('others' as const), ...change })
+  const adoptStep: fc.Arbitrary<AdoptStep> = fc.record({ kind: fc.constant('adopt' as const), ...change })
+  const pruneStep: fc.Arbitrary<PruneStep> = fc.record({ kind: fc.constant('prune' as const), before: fc.nat(99) })
   const execStep: fc.Arbitrary<ExecStep> = fc.record({
     kind: fc.constant('exec' as const),
     table: fc.nat(99),
@@ -174,22 +197,24 @@ export function scenarios({
     { arbitrary: rollbackStep, weight: 2 },
     ...(switches ? [{ arbitrary: enableStep, weight: 3 }] : []),
     ...(reverts ? [{ arbitrary: revertStep, weight: 5 }] : []),
-    ...(others ? [{ arbitrary: othersStep, weight: 5 }] : [])
+    ...(others ? [{ arbitrary: othersStep, weight: 5 }] : []),
+    ...(adopts ? [{ arbitrary: adoptStep, weight: 3 }] : []),
+    ...(prunes ? [{ arbitrary: pruneStep, weight: 2 }] : [])
   )
   return fc.record({
     tables: fc
       .uniqueArray(fc.constantFrom(...groups), { minLength: 1, maxLength: Math.min(maxGroups, groups.length) })
       .map((chosen) => [...new Set(chosen.flat())].map((spec) => spec.name)),
     seeds: fc.array(fc.array(diceRow, { maxLength: 5 }), { minLength: 4, maxLength: 4 }),
-    steps: fc.array(step, { minLength: 3, maxLength: switches || reverts || others ? 11 : 8 }),
+    steps: fc.array(step, { minLength: 3, maxLength: switches || reverts || others || adopts ? 11 : 8 }),
     picks: fc.array(fc.nat(99), { minLength: 3, maxLength: 3 })
   })
 }
 
 export interface PlayedVersion {
   number: number
-  kind: 'migrate' | 'exec' | 'rollback' | 'enable' | 'revert'
-  output: MigrateOutput | ExecOutput | RollbackOutput | EnableOutput | RevertOutput
+  kind: 'migrate' | 'exec' | 'rollback' | 'enable' | 'revert' | 'adopt'
+  output: MigrateOutput | ExecOutput | RollbackOutput | EnableOutput | RevertOutput | AdoptOutput
   before: DatabaseState
   after: DatabaseState
 }
@@ -206,7 +231,7 @@ export interface PlayedMigration extends PlayedVersion {
 type Check = (played: Played) => Promise<void>
 
 export interface Checks {
-  /** Done after each step that made a version. */
+  /** Done after each step that made a version, or took history away. */
   afterEach?: Check
   atEnd?: Check
 }
@@ -294,9 +319,11 @@ export class Played {
       else if (step.kind === 'revert') await this.#revert(step)
       else if (step.kind === 'exec') await this.#exec(step)
       else if (step.kind === 'enable') await this.#enable(step)
-      else if (step.kind === 'others') await this.#changeByOthers(step)
+      else if (step.kind === 'others') await this.#others(step)
+      else if (step.kind === 'adopt') await this.#adopt(step)
+      else if (step.kind === 'prune') await this.#prune(step)
       else await this.#rollBack(step)
-      if (this.head > head) await check(this)
+      if (this.head > head || (step.kind === 'prune' && head > 0)) await check(this)
     }
   }
 
@@ -417,7 +444,16 @@ export class Played {
   /** A switch changes nothing that a user has, and is a version only where something had to be done. */
   async #enable({ strategy }: EnableStep): Promise<void> {
     const before = this.#state
-    const output = await this.db.enable(strategy)
+    const output = await this.db.enable(strategy).catch((error: unknown) => {
+      const cascading = this.engine.cascading.flat()
+      const none = this.tables.every((spec) => !spec.key || cascading.includes(spec))
+      if (error instanceof RowbackError && none) return error
+      throw error
+    })
+    if (output instanceof RowbackError) {
+      expect([strategy, output.code], output.message).toEqual(['incremental', 'strategy.unfit'])
+      return
+    }
     this.script.push(`${output.version ?? '-'}: enable ${strategy}`)
     const after = await this.read()
     expect(show(after), `enable ${strategy}`).toEqual(show(before))
@@ -464,11 +500,40 @@ export class Played {
   }
 
   /** What they leave until the next version belongs to the state of the head. */
-  async #changeByOthers({ table, does, at, row, column: picked }: OthersStep): Promise<void> {
+  async #others(step: OthersStep): Promise<void> {
+    const spec = this.tables[step.table % this.tables.length] as TableSpec
+    if (!spec.key || !this.#state.has(spec.name)) return
+    await this.#changeByOthers(spec, step)
+    this.#commit(this.head, await this.read())
+  }
+
+  /** Only what they did shows then, and only where they did anything there is a version. */
+  async #adopt(step: AdoptStep): Promise<void> {
+    const spec = this.tables[step.table % this.tables.length] as TableSpec
+    const reached = this.tables.filter(({ references }) => references.some(({ table }) => table === spec.name))
+    if (![spec, ...reached].every(({ name }) => this.#state.get(name)?.tracked)) return
+    const before = this.#state
+    await this.#changeByOthers(spec, step)
+    const after = await this.read()
+    const output = await this.db.run(adopt, {}).catch((error: unknown) => {
+      if (error instanceof RowbackError) return error
+      throw error
+    })
+    expect(show(await this.read()), 'an adopt changes nothing').toEqual(show(after))
+    if (output instanceof RowbackError) {
+      expect(output.code, output.message).toBe('adopt.nothing')
+      expect(show(after), 'nothing is adopted').toEqual(show(before))
+      return
+    }
+    this.script.push(`${output.version}: adopt`)
+    const number = output.version as number
+    this.versions.push({ number, kind: 'adopt', output, before, after })
+    this.#commit(number, after)
+  }
+
+  async #changeByOthers(spec: TableSpec, { does, at, row, column: picked }: Omit<OthersStep, 'kind'>): Promise<void> {
     const { engine } = this
-    const spec = this.tables[table % this.tables.length] as TableSpec
-    const rows = this.#state.get(spec.name)?.rows.length
-    if (rows === undefined || !spec.key) return
+    const rows = this.#state.get(spec.name)?.rows.length ?? 0
     const name = engine.quote(spec.name)
     const found = engine.isAt(spec, Math.floor((at * rows) / 100))
     const columns = spec.columns.filter((column) => !column.generated)
@@ -480,7 +545,16 @@ export class Played {
       delete: `DELETE FROM ${name} WHERE ${found}`
     }
     await this.#run(statements[does])
-    this.#commit(this.head, await this.read())
+  }
+
+  /** All of it is proven to be in the repository, and no state changes. */
+  async #prune({ before }: PruneStep): Promise<void> {
+    if (this.versions.length === 0) return
+    const point = this.pick(before)
+    this.script.push(`prune history before ${point}`)
+    const { historyKept } = await this.db.run(backupPrune, { historyBefore: String(point), yes: true })
+    expect(historyKept, `history before ${point} that stays`).toBeUndefined()
+    expect(show(await this.read()), 'a prune changes nothing').toEqual(show(this.#state))
   }
 
   /** The database itself says what the script makes of the rows, or that it cannot be. */

@@ -101,7 +101,12 @@ function readTable(db: DatabaseSync, table: string): TableState {
     .all(table)
   const foreignKeys = db.prepare('SELECT * FROM pragma_foreign_key_list(?)').all(table)
   const columns = own.map((column) => String(column.name))
-  return { columns, schema: JSON.stringify([own, indexes, foreignKeys]), rows: readRows(db, table, columns) }
+  return {
+    columns,
+    schema: JSON.stringify([own, indexes, foreignKeys]),
+    tracked: own.length < info.length,
+    rows: readRows(db, table, columns)
+  }
 }
 
 function readRows(db: DatabaseSync, table: string, columns: string[]): ExactCell[][] {

@@ -5,6 +5,8 @@ export interface TableState {
   columns: string[]
   /** Columns, indexes and foreign keys as the database tells them, in JSON; bookkeeping left out. */
   schema: string
+  /** Whether it has a version column now. */
+  tracked: boolean
   /** Sorted. */
   rows: ExactCell[][]
 }
@@ -57,7 +59,8 @@ export function jsonCell(cell: ExactCell): null | number | string {
 
 /** A state in lines that a failed comparison can show. */
 export function show(state: DatabaseState): string[] {
-  return [...state].flatMap(([name, table]) => [
+  const tables = [...state].sort(([a], [b]) => (a < b ? -1 : 1))
+  return tables.flatMap(([name, table]) => [
     `${name} ${table.schema}`,
     ...table.rows.map((row) => `${name}: ${row.map(readable).join(' | ')}`)
   ])

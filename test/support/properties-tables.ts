@@ -43,6 +43,11 @@ export interface TableSpec {
   ignoresCase: string[]
   /** What is equal for equal texts there. */
   fold: (text: string) => string
+  /**
+   * The server alone knows that: between backups a row whose key got another spelling may show as one that went and one that
+   * came.
+   */
+  foldsByServer: boolean
   references: Reference[]
 }
 
@@ -53,7 +58,7 @@ function foldAscii(text: string): string {
 
 /** A table whose other properties are none. */
 export function table(spec: Partial<TableSpec> & Pick<TableSpec, 'name' | 'columns' | 'ddl' | 'key'>): TableSpec {
-  return { otherKey: null, ignoresCase: [], fold: foldAscii, references: [], ...spec }
+  return { otherKey: null, ignoresCase: [], fold: foldAscii, foldsByServer: false, references: [], ...spec }
 }
 
 export const people = table({
