@@ -66,7 +66,10 @@ export class Renderer {
 
   #command(text: string): string {
     const { flags, lacksPassword } = this.#repeated
-    const whole = text.replace(/\browback (?:backup )?[a-z]+/g, (verb) => `${verb}${flags}`)
+    // The repository comes last among the flags: where a hint asks for another one, that is the one to name.
+    const whole = text.replace(/\b(rowback (?:backup )?[a-z]+)( --repository DIR)?/g, (_, verb, other) =>
+      other ? `${verb}${flags.replace(/ --repository .*/, '')}${other}` : `${verb}${flags}`
+    )
     return lacksPassword && whole !== text ? `${whole} (with the password in ROWBACK_PASSWORD)` : whole
   }
 }

@@ -92,7 +92,7 @@ export class Context {
    * @returns the versions whose backups were in it; none where nothing was lost
    */
   async beginAnew(wait: number): Promise<number[]> {
-    const identity = await this.#identity()
+    const identity = await this.identity()
     const versions = await this.ledger.versions()
     const lost = versionsOfLostRepository(this.config.repository, versions)
     if (identity === null || lost.length === 0) return []
@@ -103,7 +103,7 @@ export class Context {
 
   /** The repository for reading; null where nothing was migrated yet. */
   async repository(): Promise<Repository | null> {
-    const identity = await this.#identity()
+    const identity = await this.identity()
     if (identity === null) return null
     return this.#closedLater(await Repository.openForReading(this.config.repository, identity))
   }
@@ -123,13 +123,13 @@ export class Context {
    * @param wait in milliseconds
    */
   async repositoryAlone(wait: number): Promise<Repository | null> {
-    const identity = await this.#identity()
+    const identity = await this.identity()
     if (identity === null) return null
     return this.#closedLater(await Repository.openAlone(this.config.repository, identity, wait))
   }
 
   /** Of the database, which its repository names; null where nothing was migrated yet. */
-  async #identity(): Promise<string | null> {
+  async identity(): Promise<string | null> {
     return this.ledger.exists ? this.ledger.ensure(0, this.config.author) : null
   }
 

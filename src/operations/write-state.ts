@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import type { Manifest } from '../store/manifest.ts'
+import { leftOutNotes } from '../strategies/anchor.ts'
 import { LostState } from '../strategies/lost-state.ts'
 import { readingMade } from '../strategies/made-state.ts'
 import { RebuiltState } from '../strategies/rebuilt-state.ts'
@@ -80,12 +82,20 @@ async function writeVersion(context: Context, input: WriteStateInput, fromReposi
       const notes = [
         ...(rebuilt?.notes ?? []),
         ...unkept,
-        ...(input.table ? [] : await leftOut(context)),
+        ...(input.table ? [] : await leftOutNotes(context.engine)),
         ...restored.notes
       ]
-      return { from, to, tables: restored.tables, notes }
+      // A backup says of itself, too, what it left out.
+      return { from, to, tables: restored.tables, notes: [...new Set(notes)] }
     })
   )
+}
+
+/** Says of a backup that it is not of the database that is there, whose name it may stand for. */
+async function ownerNotes(context: Context, { database }: Manifest): Promise<string[]> {
+  const identity = context.lost === null ? await context.identity() : null
+  if (identity === null || identity === database) return []
+  return [`The backup is of another database than ${context.engine.database}.`]
 }
 
 /** Writes what a backup holds, with nothing but the repository. */
@@ -95,7 +105,7 @@ async function writeBackup(context: Context, input: WriteStateInput): Promise<Wr
   return writeInto(context, input, async (write, to) => {
     const { tables, notes } = await write({ reader, from: engine, state: title })
     const holds = `The backup holds the state of version ${state}, taken at ${takenAt}; changes made after that are not in it.`
-    return { from: state, backup: name, to, tables, notes: [holds, ...notes] }
+    return { from: state, backup: name, to, tables, notes: [holds, ...(await ownerNotes(context, manifest)), ...notes] }
   })
 }
 
@@ -126,11 +136,6 @@ async function writeInto<T>(
   } finally {
     await target.close()
   }
-}
-
-async function leftOut({ engine }: Context): Promise<string[]> {
-  const names = await engine.unsupportedTables()
-  return names.map((name) => `${name} is left out: it is no plain table, or has a type that is not known.`)
 }
 
 /** A plain path is a SQLite file; a single letter before the colon is a drive. */

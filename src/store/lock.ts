@@ -8,6 +8,7 @@ const PAUSE_MS = 25
 /** Result codes of SQLite, without their extension. */
 const BUSY = 5
 const READ_ONLY = 8
+const FULL = 13
 const CANNOT_OPEN = 14
 
 /** `shared` by who reads or backs up, `numbering` by the one who gives a sequence number, `exclusive` by prune. */
@@ -124,9 +125,12 @@ function notLockable(root: string, error: unknown): unknown {
   return new RowbackError({
     code: 'backup.not_written',
     message: `The backup repository ${root} could not be locked: ${message}.`,
-    hint: refused
-      ? 'Mend the permissions of the folder, or name another one with --repository DIR.'
-      : `When no rowback is running, delete the file ${fileOf(root)}.`,
+    hint:
+      codeOf(error) === FULL
+        ? 'Free some space on its disk, then try again.'
+        : refused
+          ? 'Mend the permissions of the folder, or name another one with --repository DIR.'
+          : `When nothing else uses the repository, delete the file ${fileOf(root)}.`,
     cause: error
   })
 }

@@ -53,6 +53,7 @@ export async function takeAnchor(
     added += stored.added
   }
   const { objects, notes } = await engine.schemaObjects()
+  const leftOut = about.scope === 'database' ? await leftOutNotes(engine) : []
   return repository.putManifest({
     database: about.database,
     engine: engine.name,
@@ -63,8 +64,14 @@ export async function takeAnchor(
     added,
     tables: manifests,
     objects,
-    objectNotes: notes
+    objectNotes: [...notes, ...leftOut]
   })
+}
+
+/** Which tables no backup holds, as sentences. */
+export async function leftOutNotes(engine: Engine): Promise<string[]> {
+  const names = await engine.unsupportedTables()
+  return names.map((name) => `${name} is left out of backups: it is no plain table, or has a type that is not known.`)
 }
 
 /** The same table as other backups or records hold it. */

@@ -7,7 +7,7 @@ import { plural } from '../model/plural.ts'
 import type { Comparison } from '../model/rows-digest.ts'
 import { compareRows, digested, digestOf, RowsDigest } from '../model/rows-digest.ts'
 import type { SchemaObject } from '../model/schema-object.ts'
-import type { Table } from '../model/table.ts'
+import type { Table, TableDefinition } from '../model/table.ts'
 import { writableColumns } from '../model/table.ts'
 import type { Row } from '../model/value.ts'
 import type { ReadableState, StateTable } from './backup-reader.ts'
@@ -166,12 +166,22 @@ class Restoration {
         this.#going.push({ state, mapped: null, digest: state.lines ? new LinesDigest() : new RowsDigest() })
       } else {
         const mapped = await mapTable(state, this.#target)
-        await this.#target.createTable(mapped.definition)
+        await this.#create(mapped.definition)
         this.#going.push({ state, mapped, digest: new RowsDigest() })
       }
       this.#made.push(name)
     }
     this.#tables = await this.#target.tables([])
+  }
+
+  /** @throws RowbackError `table.unnameable` for a name that the target has no room for, or keeps to itself */
+  async #create(definition: TableDefinition): Promise<void> {
+    try {
+      await this.#target.createTable(definition)
+    } catch (error) {
+      if (!(error instanceof RowbackError) || error.code !== 'database') throw error
+      throw unnameable(definition.name, this.#target, error.message.replace(/\.$/, ''), error)
+    }
   }
 
   /** @throws RowbackError `backup.missing` (exit code 7) */
@@ -292,7 +302,9 @@ class Restoration {
 
   #table(name: string): Table {
     const same = (table: Table) => table.name.toLowerCase() === name.toLowerCase()
-    return (this.#tables.find((table) => table.name === name) ?? this.#tables.find(same)) as Table
+    const found = this.#tables.find((table) => table.name === name) ?? this.#tables.find(same)
+    if (found === undefined) throw unnameable(name, this.#target, 'it takes a table of that name for bookkeeping')
+    return found
   }
 
   #restored(): Restored {
@@ -329,6 +341,15 @@ function assertSameColumns(state: StateTable, table: Table, target: Engine): voi
     code: 'restore.mismatch',
     message: `${target.product} made ${state.name} with other columns than it had.`,
     hint: 'Write the state into a database on a server like the one it is of.'
+  })
+}
+
+function unnameable(table: string, target: Engine, reason: string, cause?: unknown): RowbackError {
+  return new RowbackError({
+    code: 'table.unnameable',
+    message: `The table ${table} cannot be made in ${target.product}: ${reason}.`,
+    hint: 'Write the state into a database of the same kind, or leave this table out by naming the others with --table.',
+    cause
   })
 }
 

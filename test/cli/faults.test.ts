@@ -161,6 +161,14 @@ describe.skipIf(!canMount)('on a file system of its own (not run where mounting 
     place.sql("UPDATE big SET text = 'not backed up yet' WHERE id = 7")
     const migrate = ['migrate', '3.csv', '--table', 'big', '--mode', 'upsert', '-m', 'x']
     await fails([...migrate, ...args()], 1, /could not be written: ENOSPC/)
+    await rm(join(repository(), 'lock'))
+    spawnSync('dd', ['if=/dev/zero', `of=${place.at('disk/filler2')}`, 'bs=1k'])
+    await fails(
+      ['backup', 'prune', '--keep-last', '0', '--yes', ...args()],
+      1,
+      /could not be locked[\s\S]*Free some space/
+    )
+    await rm(place.at('disk/filler2'))
     expect((await place.run(['backup', 'verify', '--level', 'rows', ...args(), ...TARGET])).code).toBe(0)
     await rm(place.at('disk/filler'))
     expect((await place.run([...migrate, ...args(), ...TARGET])).code).toBe(0)

@@ -83,7 +83,7 @@ describe('a state of SQLite, in SQLite', () => {
     await baseline(`CREATE TABLE a (id INTEGER PRIMARY KEY, b CHECK (b > 0)); CREATE VIRTUAL TABLE words USING fts5 (word);
       PRAGMA ignore_check_constraints = ON; INSERT INTO a VALUES (1, -1)`)
     const { notes } = await db.checkout(0, place.at('state.db'))
-    expect(notes).toEqual(['words is left out: it is no plain table, or has a type that is not known.'])
+    expect(notes).toEqual(['words is left out of backups: it is no plain table, or has a type that is not known.'])
     expect(place.rows('SELECT * FROM a', 'state.db')).toEqual([[1, -1]])
     expect(() => place.sql('INSERT INTO a VALUES (2, -1)', 'state.db')).toThrow(/CHECK constraint failed/)
     expect((await db.query('SELECT b FROM a', { at: 0 })).rows).toEqual([[-1]])

@@ -75,7 +75,7 @@ const DETAILS = new Map<number, { code: string; message: string; hint: string; e
     {
       code: 'target.unreachable',
       message: 'The database file cannot be opened.',
-      hint: 'Check that its folder exists and may be read.'
+      hint: 'Check that its folder exists and may be read and written.'
     }
   ],
   [
