@@ -498,11 +498,19 @@ export function unlikeHistory(table: string, column: Column, values = 'its key')
   })
 }
 
+/** By this name the versions are found among the user's tables. */
+export const VERSIONS_VIEW = 'rowback_version'
+
 /** The error about a table that is there now and was not in some state. */
 export function noTableThen(table: string, past: PastState): RowbackError {
+  const isLedger = table.toLowerCase() === VERSIONS_VIEW
   return new RowbackError({
     code: 'table.missing',
     message: `There was no table ${table} at ${past.name}.`,
-    hint: past.tables.length === 0 ? 'There were no tables.' : `There were: ${[...past.tables].sort().join(', ')}.`
+    hint: isLedger
+      ? 'Versions are joined with rows as they are now: ask without --at.'
+      : past.tables.length === 0
+        ? 'There were no tables.'
+        : `There were: ${[...past.tables].sort().join(', ')}.`
   })
 }

@@ -46,6 +46,12 @@ function suite(name: string, make: () => Promise<BlameBench>): void {
     for (const time of [started, finished]) expect(new Date(String(time)).toISOString()).toBe(time)
   })
 
+  test('that is of rows as they are now: of a past state it is refused, and how it goes is said', async () => {
+    await bench.load('dogs', 'incremental', [{ id: 2, name: 'Bello' }])
+    const error = await errorOf(bench.db.query(JOINED, { at: 1 }))
+    expect([error.code, error.hint]).toEqual(['table.missing', expect.stringContaining('ask without --at')])
+  })
+
   test('a row that is the same already keeps its version', async () => {
     await bench.load('dogs', 'incremental', [
       { id: 1, name: 'Rex' },

@@ -4,7 +4,7 @@ import type { Table } from '../../model/table.ts'
 import { writableColumns } from '../../model/table.ts'
 import type { Row } from '../../model/value.ts'
 import type { PastState, PastTable } from '../engine.ts'
-import { noTableThen } from '../engine.ts'
+import { noTableThen, VERSIONS_VIEW } from '../engine.ts'
 import type { Quotes, SqlWord } from '../sql-words.ts'
 import { namesGiven, sourcesOf, wordsOf } from '../sql-words.ts'
 import { columnsRead, readsAll, stateSelect } from '../state-query.ts'
@@ -119,6 +119,7 @@ export class PastTables {
       if (schema !== null && this.#folded(schema) !== this.#folded(this.#database)) {
         throw live(`${schema}.${name} is in another database, which has no state at ${this.#past.name}.`)
       }
+      if (name.toLowerCase() === VERSIONS_VIEW && this.#isView(name)) throw noTableThen(name, this.#past)
       const folded = this.#folded(name)
       if (expressions?.has(folded)) continue
       const expression = expressions && !given.includes(folded) ? await this.#expressionFor(name, words) : null
