@@ -10,7 +10,14 @@ import { unsettledChanges } from '../strategies/schema-change.ts'
 import type { LiveState } from '../strategies/session.ts'
 import type { Surroundings } from '../strategies/strategy.ts'
 import type { LeftTable } from '../strategies/switch.ts'
-import { beginTracking, endTracking, keptHistories, planTracking, refusedAfterwards } from '../strategies/switch.ts'
+import {
+  beginTracking,
+  endTracking,
+  keptHistories,
+  planTracking,
+  refusedAfterwards,
+  refuseTheirRows
+} from '../strategies/switch.ts'
 import type { Context } from './context.ts'
 import { authorship, flag, names, text, wait } from './inputs.ts'
 import { interruptedNotes } from './interrupted.ts'
@@ -24,6 +31,7 @@ const input = z.object({
   description: text('why; "enable STRATEGY" when left out', 'TEXT', { short: 'm' }).optional(),
   table: names('only these tables; rowback.yaml stays as it is', 'TABLE[,TABLE]').optional(),
   dryRun: flag('say what would happen and change nothing'),
+  yes: flag('close histories although others changed rows: earlier versions then show these rows as they are now'),
   wait,
   ...authorship
 })
@@ -40,7 +48,7 @@ export interface EnableOutput extends Omit<VersionJson, 'version' | 'status'> {
 export const enable = operation({
   name: 'enable',
   summary: 'switch the strategy of a database that has data, as a version',
-  details: `A full backup is taken first. "enable incremental" then gives the tables a version column and a history table each; those that cannot have one are named and stay under snapshot. "enable snapshot" takes the version columns out again; the histories are closed and kept, so that every earlier version can still be read, compared and gone back to. No row changes. rowback.yaml says the strategy for the next migrations. An interrupted switch is taken back or finished by the next command that writes, or by rowback recover.`,
+  details: `A full backup is taken first. "enable incremental" then gives the tables a version column and a history table each; those that cannot have one are named and stay under snapshot. "enable snapshot" takes the version columns out again; the histories are closed and kept, so that every earlier version can still be read, compared and gone back to. Rows that others changed since must be recorded before, by rowback adopt: they are looked for, and refused. No row changes. rowback.yaml says the strategy for the next migrations. An interrupted switch is taken back or finished by the next command that writes, or by rowback recover.`,
   example: 'rowback enable incremental -m "keep history row by row"',
   positional: ['strategy'],
   input,
@@ -56,6 +64,7 @@ export const enable = operation({
     const header = headerFor(context, options)
     const { left } = plan
     if (options.dryRun || plan.tables.length === 0) {
+      if (strategy === 'snapshot' && !options.yes) plan.notes.push(...(await rehearseRefusal(context, live, only)))
       const status = options.dryRun ? 'dry-run' : 'unchanged'
       const notes = options.dryRun ? plan.notes : await finishEarlier(context, options, only, plan)
       return { ...rehearsedJson(header, plan.tables, new Date().toISOString()), status, left, notes }
@@ -68,12 +77,16 @@ export const enable = operation({
 async function makeVersion(
   context: Context,
   header: VersionHeader,
-  { strategy, wait }: z.output<typeof input>,
+  { strategy, wait, yes }: z.output<typeof input>,
   only: readonly string[] | null
 ): Promise<{ version: Version; notes: string[] }> {
   const session = await context.session(wait * 1000, 'database')
   const configuration: string[] = []
+  const unknown: string[] = []
   const result = await runVersion(session, header, { wait: wait * 1000, foreignKeys: true }, async (run) => {
+    if (strategy === 'snapshot' && !yes) {
+      unknown.push(...(await refuseTheirRows(run.engine, session.repository, run.live, only)))
+    }
     const reports = await (strategy === 'incremental' ? beginTracking(run, only) : endTracking(run, only))
     // Before the commit: a switch that is interrupted after it must not leave a file that says the contrary.
     configuration.push(...configured(context, strategy, only))
@@ -82,8 +95,13 @@ async function makeVersion(
   result.failed.close()
   return {
     version: result.version,
-    notes: [...interruptedNotes(result.interrupted), ...result.notes, ...configuration]
+    notes: [...interruptedNotes(result.interrupted), ...result.notes, ...unknown, ...configuration]
   }
+}
+
+async function rehearseRefusal(context: Context, live: LiveState, only: readonly string[] | null): Promise<string[]> {
+  const repository = await context.repository()
+  return context.engine.readTransaction(() => refuseTheirRows(context.engine, repository, live, only))
 }
 
 /** Nothing has to be switched, but an earlier switch may have been interrupted after its commit. */

@@ -253,7 +253,7 @@ function unknownWriter(table: string, version: number): RowbackError {
   return new RowbackError({
     code: 'adopt.unknown',
     message: `Others changed rows of ${table}, and which version wrote these before is not known, because its columns had changed before version ${version}.`,
-    hint: 'Begin a new history with: rowback enable snapshot, and then: rowback enable incremental',
+    hint: 'Begin a new history with: rowback enable snapshot --yes, and then: rowback enable incremental',
     exit: ExitCode.conflict
   })
 }

@@ -1,11 +1,12 @@
 import type { Engine } from '../engines/engine.ts'
 import { ExitCode, RowbackError } from '../errors.ts'
+import type { RowChange } from '../model/change.ts'
 import type { DriftedRows } from '../model/drift.ts'
 import { isAny } from '../model/drift.ts'
 import { plural } from '../model/plural.ts'
 import type { Table } from '../model/table.ts'
 import { imageColumns, sameList } from '../model/table.ts'
-import type { Version } from '../model/version.ts'
+import type { TrackedTable, Version } from '../model/version.ts'
 import type { Manifest, TableManifest } from '../store/manifest.ts'
 import { DamagedFile } from '../store/objects.ts'
 import type { Repository } from '../store/repository.ts'
@@ -170,6 +171,24 @@ export class DriftFinder {
     return (await readLeft(this.#repository, version))?.tables.find((table) => table.name === name)
   }
 
+  /**
+   * Of histories that are still kept, the rows that others changed since the newest version that wrote each table; also those
+   * that they wrote anew as they were, which count as updated: they forgot which version wrote them.
+   */
+  async inHistories(histories: readonly TrackedTable[]): Promise<Drift> {
+    const drift: Drift = { tables: [], notes: [] }
+    const ofTracked = new TrackedDrift(this.#engine, this.#repository, this.#live)
+    for (const tracked of histories) {
+      const table = this.#live.tables.find(({ name }) => name === tracked.table)
+      if (!table || this.#live.tracked.get(table.name) !== tracked) continue
+      const theirs = await ofTracked.of(table, tracked)
+      const rows = typeof theirs === 'string' ? null : await withRenewed(table, theirs)
+      if (typeof theirs === 'string') drift.notes.push(theirs)
+      if (rows && isAny(rows)) drift.tables.push(rows)
+    }
+    return drift
+  }
+
   /** What others changed since the newest version that wrote each table, or that recorded it. */
   async sinceHead(): Promise<Drift> {
     const drift: Drift = { tables: [], notes: [] }
@@ -232,6 +251,19 @@ async function inTracked(table: Table, theirs: TheirChanges | string, notes: str
       )
     }
     return await driftOf(table, imageColumns(table), changes.read())
+  } finally {
+    changes.close()
+    renewed.close()
+  }
+}
+
+async function withRenewed(table: Table, { changes, renewed }: TheirChanges): Promise<DriftedRows> {
+  async function* all(): AsyncIterable<RowChange> {
+    yield* changes.read()
+    yield* renewed.read()
+  }
+  try {
+    return await driftOf(table, imageColumns(table), all())
   } finally {
     changes.close()
     renewed.close()

@@ -15,17 +15,27 @@ const MOST_NAMED = 3
 export function refuseDrift({ tables, notes }: Drift, to: number, head: number): void {
   if (tables.length === 0) return
   const drift = tables.map(driftJson)
-  const named = drift.slice(0, MOST_NAMED).map(driftInWords)
-  const all =
-    tables.length > named.length ? [...named, `rows of ${plural(tables.length - named.length, 'more table')}`] : named
   const see =
     to === head
       ? 'To see them: rowback status --drift'
       : `To see them, among what versions changed since: ${diffOf(to, drift)}`
   throw new RowbackError({
     code: 'drift',
-    message: `Others changed ${listed(all)} since version ${to}, which would be lost.`,
+    message: `Others changed ${inWords(drift)} since version ${to}, which would be lost.`,
     hint: `To overwrite them, add --yes; a backup or the history keeps them. ${see}`,
+    exit: ExitCode.conflict,
+    details: { drift, notes }
+  })
+}
+
+/** @throws RowbackError `drift` (exit code 5) where histories would be closed with rows of others as what versions left */
+export function refuseClosing({ tables, notes }: Drift): void {
+  if (tables.length === 0) return
+  const drift = tables.map(driftJson)
+  throw new RowbackError({
+    code: 'drift',
+    message: `Others changed ${inWords(drift)} since the versions that wrote them. A history that is closed now would show this as what those versions left.`,
+    hint: 'Record it first: rowback adopt. To see it: rowback status --drift. To close the history all the same, add --yes.',
     exit: ExitCode.conflict,
     details: { drift, notes }
   })
@@ -34,6 +44,12 @@ export function refuseDrift({ tables, notes }: Drift, to: number, head: number):
 function diffOf(to: number, drift: readonly DriftJson[]): string {
   const [only] = drift.length === 1 ? drift : []
   return `rowback diff ${to}${only && /^\w+$/.test(only.table) ? ` --table ${only.table}` : ''}`
+}
+
+function inWords(drift: readonly DriftJson[]): string {
+  const named = drift.slice(0, MOST_NAMED).map(driftInWords)
+  const more = drift.length - named.length
+  return listed(more > 0 ? [...named, `rows of ${plural(more, 'more table')}`] : named)
 }
 
 function listed(parts: readonly string[]): string {

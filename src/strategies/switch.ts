@@ -1,10 +1,14 @@
+import type { Engine } from '../engines/engine.ts'
 import { RowbackError } from '../errors.ts'
 import { noCounts } from '../model/change.ts'
 import type { Table } from '../model/table.ts'
 import type { TableReport, TrackedTable } from '../model/version.ts'
+import type { Repository } from '../store/repository.ts'
 import { reachedByCascade } from './cascades.ts'
 import { strategyNamed } from './choose.ts'
+import { DriftFinder } from './find-drift.ts'
 import { endOf } from './lifetimes.ts'
+import { refuseClosing } from './refuse-drift.ts'
 import type { Run } from './run.ts'
 import { hasVersionColumn } from './schema-change.ts'
 import type { LiveState } from './session.ts'
@@ -102,6 +106,23 @@ export function keptHistories(live: LiveState, only: readonly string[] | null): 
   return live.everTracked.filter(
     (tracked) => endOf(tracked, live.versions) === null && (only === null || only.includes(tracked.table))
   )
+}
+
+/**
+ * @param only these tables; null for all
+ * @returns where it is not known what others changed, and why; sentences
+ * @throws RowbackError `drift` (exit code 5) where others changed rows of histories that are to be closed
+ */
+export async function refuseTheirRows(
+  engine: Engine,
+  repository: Repository | null,
+  live: LiveState,
+  only: readonly string[] | null
+): Promise<string[]> {
+  if (!repository) return []
+  const drift = await new DriftFinder(engine, repository, live).inHistories(keptHistories(live, only))
+  refuseClosing(drift)
+  return drift.notes
 }
 
 /**

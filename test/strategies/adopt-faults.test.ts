@@ -52,7 +52,7 @@ onBothEngines('an adopt', (current) => {
     expect(await names(shop)).toEqual(changed)
     expect((await shop.place.json<Logged>(['log'])).versions).toHaveLength(3)
     // What it hints at.
-    await shop.place.json(['enable', 'snapshot'])
+    await shop.place.json(['enable', 'snapshot', '--yes'])
     await shop.place.json(['enable', 'incremental'])
     expect(await names(shop)).toEqual(changed)
     await shop.sql("UPDATE names SET name = 'Bert' WHERE id = 2")

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import type { EnableOutput } from '../../src/operations/enable.ts'
 import type { InspectOutput } from '../../src/operations/inspect.ts'
@@ -27,6 +28,14 @@ const TABLES = [
   `CREATE TABLE children (id INTEGER PRIMARY KEY, parent INTEGER,
      FOREIGN KEY (parent) REFERENCES parents (id) ON DELETE CASCADE)`
 ]
+interface Refusal {
+  code: string
+  message: string
+  hint: string
+  state: string
+  drift: unknown
+}
+
 const CUSTOMERS = 'SELECT id, name, tier FROM customers ORDER BY id'
 
 function testsOn(open: () => Promise<Ground>): void {
@@ -97,6 +106,68 @@ function testsOn(open: () => Promise<Ground>): void {
       expect(await customers(), `rollback ${to} under snapshot`).toEqual(states[to])
     }
     await askAll()
+  })
+
+  test('a history is not closed with what others did as the work of versions: they are adopted first', async () => {
+    const refused = async (...flags: string[]) =>
+      (await place.json<{ error: Refusal }>(['enable', 'snapshot', ...flags], { code: 5 })).error
+    await enable('incremental')
+    await migrate('1,Anna,gold', '4,Dan,basic')
+    const second = await customers()
+    await ground.sql("UPDATE customers SET name = 'HAND' WHERE id = 1", 'DELETE FROM customers WHERE id = 4')
+    for (const flags of [['--dry-run'], [], ['--table', 'customers']]) {
+      expect(await refused(...flags)).toMatchObject({
+        code: 'drift',
+        message: expect.stringMatching(/^Others changed 2 rows of customers \(id [14], [14]\)/),
+        hint: expect.stringContaining('rowback adopt'),
+        state: 'Nothing was changed.',
+        drift: [{ table: 'customers', inserted: 0, updated: 1, deleted: 1 }]
+      })
+    }
+    expect(await place.json<StatusOutput>(['status'])).toMatchObject({
+      head: { version: 2 },
+      tables: expect.arrayContaining([expect.objectContaining({ table: 'customers', tracked: true })])
+    })
+    await enable('snapshot', '--table', 'goods')
+    await place.json(['adopt', '-m', 'by hand'])
+    const fourth = await customers()
+    await enable('snapshot')
+    expect(await at(2)).toEqual(second)
+    await rollback(2)
+    expect(await customers()).toEqual(second)
+    await rollback(4)
+    expect(await customers()).toEqual(fourth)
+  })
+
+  test('rows that others wrote anew as they were are adopted before a history is closed', async () => {
+    await enable('incremental')
+    await migrate('4,Dan,basic')
+    await ground.sql(
+      'DELETE FROM customers WHERE id = 4',
+      "INSERT INTO customers (id, name, tier) VALUES (4, 'Dan', 'basic')"
+    )
+    const { error } = await place.json<{ error: Refusal }>(['enable', 'snapshot'], { code: 5 })
+    expect(error).toMatchObject({ code: 'drift', message: expect.stringContaining('1 row of customers (id 4)') })
+    await place.json(['adopt'])
+    await enable('snapshot')
+    expect(await at(1)).not.toContain('4,Dan,basic')
+    expect(await at(2)).toContain('4,Dan,basic')
+  })
+
+  test('where it is not known what others changed, that is said; --yes closes the history all the same', async () => {
+    await enable('incremental')
+    await migrate('1,Anna,gold')
+    await ground.sql("UPDATE customers SET name = 'HAND' WHERE id = 1")
+    expect(await enable('snapshot', '--yes')).toMatchObject({ version: 3, status: 'committed' })
+    expect(await at(2)).toContain('1,HAND,gold')
+    await enable('incremental')
+    await migrate('2,Bobby,silver')
+    await rm(place.at('.rowback/changesets'), { recursive: true })
+    for (const flags of [['--dry-run'], []]) {
+      expect((await enable('snapshot', ...flags)).notes).toContainEqual(
+        expect.stringMatching(/^customers: what others changed is not known/)
+      )
+    }
   })
 
   test('the tables look as before when the columns are taken out again', async () => {
