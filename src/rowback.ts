@@ -17,6 +17,7 @@ import { enable } from './operations/enable.ts'
 import { exec } from './operations/exec.ts'
 import { recoverFirst, refuseInterrupted } from './operations/interrupted.ts'
 import { log } from './operations/log.ts'
+import { pointAtBackups } from './operations/lost-database.ts'
 import type { MigrateOutput } from './operations/migrate.ts'
 import { migrate } from './operations/migrate.ts'
 import type { Operation } from './operations/operation.ts'
@@ -48,7 +49,7 @@ export interface OpenOptions extends ConfigOverrides {
  */
 export async function open(options: OpenOptions = {}): Promise<Rowback> {
   const config = loadConfig(options)
-  return rowbackOf(await openTarget(config), config, options)
+  return rowbackOf(await openTarget(config).catch(thrownWithBackups(config)), config, options)
 }
 
 /**
@@ -82,6 +83,13 @@ async function openThere(config: Config): Promise<OpenedTarget> {
   if (!target.engine.isNew || target.ledger.exists) return target
   await target.engine.close()
   throw missing(config, target.engine)
+}
+
+/** What is thrown about a database that is not there, with a word on what the repository beside it has of it. */
+function thrownWithBackups({ repository }: Config): (error: unknown) => Promise<never> {
+  return async (error) => {
+    throw await pointAtBackups(error, repository)
+  }
 }
 
 function asLost(error: unknown): RowbackError {
@@ -134,7 +142,7 @@ export class Rowback {
     input: unknown,
     called: (input: string) => string = (name) => name
   ): Promise<O> {
-    this.#assertThere(operation)
+    await this.#assertThere(operation)
     const parsed = operation.input.safeParse(input, { error: inWords })
     if (!parsed.success) {
       throw usageError('input.invalid', inputProblems(parsed.error, called), `See: rowback ${operation.name} --help`)
@@ -148,10 +156,10 @@ export class Rowback {
     }
   }
 
-  #assertThere(operation: Pick<Operation, 'makesDatabase' | 'worksWithoutDatabase'>): void {
+  async #assertThere(operation: Pick<Operation, 'makesDatabase' | 'worksWithoutDatabase'>): Promise<void> {
     if (operation.makesDatabase || (operation.worksWithoutDatabase && this.#context.lost)) return
     const { engine, ledger } = this.#context
-    if (engine.isNew && !ledger.exists) throw missing(this.config, engine)
+    if (engine.isNew && !ledger.exists) await thrownWithBackups(this.config)(missing(this.config, engine))
   }
 
   async #whenInterrupted<I extends z.ZodObject, O>(

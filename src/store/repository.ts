@@ -490,6 +490,6 @@ function otherDatabase(root: string): RowbackError {
   return usageError(
     'repository.other_database',
     `The backup repository ${root} belongs to another database.`,
-    'Give this database a repository of its own with --repository DIR, or move the old folder away.'
+    'Give this database a new, empty folder of its own with --repository DIR, or as repository: DIR in rowback.yaml. If it was lost and restored, the old folder keeps its earlier states.'
   )
 }

@@ -7,6 +7,7 @@ import type { StateTable } from './backup-reader.ts'
 import { BackupReader } from './backup-reader.ts'
 import type { MadeState } from './made-state.ts'
 import { rebuildTable } from './rebuilt-table.ts'
+import { scopeOf } from './recovery.ts'
 
 /** The state of a version as the repository alone has it, when the database and its ledger are lost. */
 export class LostState implements MadeState {
@@ -37,16 +38,15 @@ export class LostState implements MadeState {
     this.#backup = backup && new BackupReader(repository, backup)
     this.engine = changeSets.at(-1)?.engine ?? backup?.engine ?? ''
     this.notes = notes
-    const last = new Map(changeSets.flatMap(({ tables }) => tables.map((table) => [table.name, table] as const)))
-    const there = [...last.values()].filter(({ rows }) => rows !== null)
-    const gone = [...last.values()].filter(({ rows, ended }) => rows === null && !ended)
-    this.#since = new Map(there.map(({ name, since }) => [name, since]))
-    this.#gone = new Set(gone.map(({ name }) => name))
+    const { since, gone } = lastOf(changeSets)
+    this.#since = since
+    this.#gone = gone
   }
 
   /**
    * Finds what there is of a version's state.
-   * @returns null where the repository has no change sets: which backup holds which version, only a ledger knows
+   * @returns null where neither a change set nor a backup is of that version: which backup holds it, only a ledger knows
+   * @throws RowbackError `version.unknown` where the repository knows of no version as new
    */
   static async open(repository: Repository, version: number): Promise<LostState | null> {
     const all = committedChain(await repository.changeSets.all())
@@ -54,12 +54,9 @@ export class LostState implements MadeState {
     const { readable, damaged } = await repository.backupsAsFound()
     const backup = backupNear(readable, version)
     const newest = Math.max(all.at(-1)?.version ?? 0, backup?.manifest.state ?? 0)
-    if (changeSets.length === 0) return null
-    const notes = [
-      version > newest
-        ? `The newest version that the repository knows of is ${newest}, and this is its state.`
-        : `Without its ledger it is not known whether version ${version} is all that there was.`
-    ]
+    if (version > newest && all.length + readable.length > 0) throw unknown(repository, version, newest, damaged.length)
+    if (changeSets.length === 0 && backup?.manifest.state !== version) return null
+    const notes = [`Without its ledger it is not known whether version ${version} is all that there was.`]
     if (backup) {
       const { state } = backup.manifest
       notes.push(
@@ -116,6 +113,72 @@ export class LostState implements MadeState {
   }
 }
 
+/** The newest state that the repository makes when the database and its ledger are lost. */
+export interface NewestState {
+  version: number
+  /** The name of the backup that has it; null where change sets make it. */
+  backup: string | null
+  /** What keeps newer ones from being made; null where there are none. */
+  fault: RowbackError | null
+}
+
+/**
+ * Finds the newest state that the repository makes.
+ * @param backups all that can be read, the oldest first
+ * @returns null where it makes none
+ */
+export async function newestState(
+  repository: Repository,
+  backups: readonly { name: string; manifest: Manifest }[]
+): Promise<NewestState | null> {
+  const [stored] = backups
+    .filter(isWhole)
+    .sort((a, b) => b.manifest.state - a.manifest.state || (a.name < b.name ? 1 : -1))
+  let fault: RowbackError | null = null
+  try {
+    const all = committedChain(await repository.changeSets.all())
+    for (const { version } of [...all].reverse()) {
+      if (version <= (stored?.manifest.state ?? 0)) break
+      const gap = gapBelow(repository, all, version)
+      if (gap === null) return { version, backup: null, fault }
+      fault ??= gap
+    }
+  } catch (error) {
+    if (!(error instanceof RowbackError)) throw error
+    fault = error
+  }
+  return stored ? { version: stored.manifest.state, backup: stored.name, fault } : null
+}
+
+/** What keeps the state of a version from being made of change sets. */
+function gapBelow(repository: Repository, all: readonly ChangeSet[], at: number): RowbackError | null {
+  const changeSets = all.filter(({ version }) => version <= at)
+  const { since } = lastOf(changeSets)
+  try {
+    for (const [name, version] of since) assertWhole(repository, changeSets, name, version)
+    return null
+  } catch (error) {
+    if (error instanceof RowbackError) return error
+    throw error
+  }
+}
+
+/** Which tables were there after the newest of some change sets, with the version that began to track each, and which went. */
+function lastOf(changeSets: readonly ChangeSet[]): { since: Map<string, number>; gone: Set<string> } {
+  const last = new Map(changeSets.flatMap(({ tables }) => tables.map((table) => [table.name, table] as const)))
+  const there = [...last.values()].filter(({ rows }) => rows !== null)
+  const gone = [...last.values()].filter(({ rows, ended }) => rows === null && !ended)
+  return { since: new Map(there.map(({ name, since }) => [name, since])), gone: new Set(gone.map(({ name }) => name)) }
+}
+
+function unknown(repository: Repository, version: number, newest: number, damaged: number): RowbackError {
+  return new RowbackError({
+    code: 'version.unknown',
+    message: `The repository ${repository.root} knows of no version ${version}: the newest whose state it has is ${newest}${damaged > 0 ? ', as far as it can be read' : ''}.`,
+    hint: `Write that one with: rowback backup restore ${newest} --to URL; see all with: rowback backup list`
+  })
+}
+
 /** Each change set says which version had a hand in the table before. @throws RowbackError `backup.missing` (exit code 7) */
 function assertWhole(repository: Repository, changeSets: readonly ChangeSet[], name: string, since: number): void {
   const kept = changeSets.flatMap(({ version, tables }) =>
@@ -151,10 +214,14 @@ function backupNear(
   backups: readonly { name: string; manifest: Manifest }[],
   version: number
 ): { name: string; manifest: Manifest } | null {
-  const whole = backups.filter(({ manifest }) => manifest.scope === undefined)
+  const whole = backups.filter(isWhole)
   return (
     whole.find(({ manifest }) => manifest.state >= version) ??
     whole.findLast(({ manifest }) => manifest.state < version) ??
     null
   )
+}
+
+function isWhole({ manifest }: { manifest: Manifest }): boolean {
+  return scopeOf(manifest) === 'database'
 }

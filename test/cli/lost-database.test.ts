@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { BackupListOutput } from '../../src/operations/backup/list.ts'
 import type { BackupVerifyOutput } from '../../src/operations/backup/verify.ts'
+import { ledgerStays } from '../../src/operations/lost-database.ts'
 import type { WrittenState } from '../../src/operations/write-state.ts'
 import { Workplace } from '../support/cli.ts'
 import { flipByte } from '../support/suite-shop.ts'
@@ -73,8 +74,11 @@ describe.each(['snapshot', 'incremental'])('when the SQLite file is deleted, und
     expect(list.disk.total).toBeGreaterThan(0)
     expect(list.notes).toEqual([
       'There is no database shop.db. Without its ledger it is not known which versions need which backup.',
-      'Write what a backup holds into another database with: rowback backup restore BACKUP --to URL'
+      'Write what a backup holds into another database with: rowback backup restore BACKUP --to URL',
+      'The newest state that can be restored is that of version 2, which a backup has: rowback backup restore latest --to URL'
     ])
+    const command = 'rowback backup restore latest --to URL'
+    expect(list.newest).toEqual({ version: 2, backup: newest?.backup, command })
     const told = await place.run(['backup', 'list', '--target', 'sqlite:shop.db'])
     expect(told.code).toBe(0)
     expect(told.stdout).toContain('not known')
@@ -91,7 +95,8 @@ describe.each(['snapshot', 'incremental'])('when the SQLite file is deleted, und
       to: 'back.db',
       tables: [{ table: 'customers', rows: 3 }],
       notes: [
-        `The backup holds the state of version 2, taken at ${newest?.takenAt}; changes made after that are not in it.`
+        `The backup holds the state of version 2, taken at ${newest?.takenAt}; changes made after that are not in it.`,
+        ledgerStays('back.db')
       ]
     })
     expect(place.rows(ALL, 'back.db')).toEqual(SECOND)
@@ -118,16 +123,43 @@ describe.each(['snapshot', 'incremental'])('when the SQLite file is deleted, und
     expect(note).toMatch(/^shop\.db has no versions\. Without its ledger/)
     await place.json(['backup', 'restore', 'latest', '--to', 'again.db'])
     expect(place.rows(ALL, 'again.db')).toEqual(SECOND)
-    if (strategy === 'incremental') {
-      // Its change sets say what each version left.
-      await place.json(['backup', 'restore', '1', '--to', 'x.db'])
-      expect(place.rows(ALL, 'x.db')).toEqual(FIRST)
-      return
+    // Change sets say what each version left, or a backup says that it has just that state.
+    await place.json(['backup', 'restore', '1', '--to', 'x.db'])
+    expect(place.rows(ALL, 'x.db')).toEqual(FIRST)
+  })
+
+  test('a version that never was is refused, with the newest that was', async () => {
+    const { error } = await place.json<Failure>(['backup', 'restore', '3', '--to', 'x.db'], { code: 1 })
+    expect(error).toMatchObject({
+      code: 'version.unknown',
+      message: `The repository ${place.at('.rowback')} knows of no version 3: the newest whose state it has is 2.`
+    })
+    expect(error.hint).toContain('rowback backup restore 2 --to URL')
+    expect(existsSync(place.at('x.db'))).toBe(false)
+  })
+
+  test('every other command says that the repository has it, and the way back leads on', async () => {
+    for (const command of [['status'], ['log'], ['rollback', '1'], ['diff', '1', '2']]) {
+      const { error } = await place.json<Failure>(command, { code: 1 })
+      expect(error.code).toBe('target.missing')
+      expect(error.message).toContain(`There is no database shop.db. The repository ${place.at('.rowback')} has `)
+      expect(error.hint).toContain('rowback backup restore latest --to URL')
+      expect(error.hint).not.toContain('load a first file')
     }
-    const { error } = await place.json<Failure>(['backup', 'restore', '1', '--to', 'x.db'], { code: 1 })
-    expect(error.message).toBe(
-      'There is no version 1. Which backup holds a version, only the ledger in its database knows.'
+    const { notes } = await place.json<WrittenState>(['backup', 'restore', 'latest', '--to', 'shop.db'])
+    expect(notes).toContain(ledgerStays('shop.db'))
+    const { error } = await place.json<Failure>(
+      ['migrate', 'one.csv', '--table', 'customers', '--key', 'id', '-m', 'x'],
+      { code: 2 }
     )
+    expect(error.code).toBe('repository.other_database')
+    expect(error.hint).toContain('--repository DIR')
+    await migrate('one.csv', '--repository', 'new')
+    await place.json(['rollback', '0', '--yes', '--repository', 'new'])
+    expect(place.rows(ALL)).toEqual(SECOND)
+    // What was before stays in the old folder.
+    await place.json(['backup', 'restore', 'latest', '--to', 'old.db'])
+    expect(place.rows(ALL, 'old.db')).toEqual(SECOND)
   })
 
   test('one that is damaged is named, and keeps nobody from the others', async () => {
@@ -160,15 +192,19 @@ describe.each(['snapshot', 'incremental'])('when the SQLite file is deleted, und
 })
 
 describe('a version of a lost database', () => {
-  test.each(['backup restore', 'checkout'])('%s says that the ledger is needed, and shows the way', async (command) => {
+  test.each([
+    ['backup restore', 'april'],
+    ['checkout', '1']
+  ])('%s %s says that the ledger is needed, and shows the way', async (command, version) => {
     await loseShop()
-    const words = [...command.split(' '), '1', '--to', 'x.db', '--repository', '.rowback']
+    const words = [...command.split(' '), version, '--to', 'x.db', '--repository', '.rowback']
     const { error } = await place.json<Failure>(words, { code: 1 })
     expect(error.code).toBe('target.missing')
     expect(error.message).toBe(
       'There is no database shop.db. Which backup holds a version, only the ledger in its database knows.'
     )
     expect(error.hint).toContain('rowback backup list --repository .rowback, then rowback backup restore')
+    expect(error.hint).not.toContain('load a first file')
     expect(existsSync(place.at('x.db'))).toBe(false)
     expect(existsSync(place.at('shop.db'))).toBe(false)
   })
@@ -185,6 +221,75 @@ describe('a version of a lost database', () => {
     const { error } = await place.json<Failure>(['backup', 'restore', 'latest', '--to', 'x.db'], { code: 7 })
     expect(error.message).toMatch(/^There are no backups in .*\.rowback\.$/)
     expect(await readdir(place.path)).toEqual(expect.not.arrayContaining(['shop.db', 'x.db', '.rowback']))
+  })
+})
+
+describe('versions that are newer than the latest full backup', () => {
+  /** By version. */
+  const STATES = [FIRST, FIRST, SECOND, [...SECOND, [4, 'Dan']]]
+
+  /** Version 0 in a backup, and three versions after it; or a repository without any backup. */
+  async function loseVersions(hasBackup: boolean): Promise<void> {
+    await place.write('three.csv', 'id,name\n4,Dan\n')
+    const incremental = ['--strategy', 'incremental']
+    if (hasBackup) {
+      place.sql(
+        "CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO customers VALUES (1, 'Ann'), (2, 'Bea')"
+      )
+      await migrate('one.csv', ...incremental)
+    } else await migrate('one.csv', '--create', ...incremental)
+    for (const source of ['two.csv', 'three.csv']) await migrate(source, ...incremental)
+    if (hasBackup) {
+      // As long as the database is there, a backup's name means that backup, and what it lacks is said.
+      const { notes } = await place.json<WrittenState>(['backup', 'restore', 'latest', '--to', 'there.db'])
+      expect(notes[1]).toBe(
+        'It is the latest full backup, and not the newest version, which is 3: rowback backup restore 3 --to URL'
+      )
+    }
+    await rm(place.at('shop.db'))
+  }
+
+  test.each([true, false])('are what latest means, and what the list names, with a backup: %s', async (hasBackup) => {
+    await loseVersions(hasBackup)
+    const list = await place.json<BackupListOutput>(['backup', 'list'])
+    expect(list.backups).toHaveLength(hasBackup ? 1 : 0)
+    expect(list.newest).toEqual({ version: 3, backup: null, command: 'rowback backup restore latest --to URL' })
+    const told = await place.run(['backup', 'list', '--target', 'sqlite:shop.db'])
+    expect(told.stdout).toContain(
+      'The newest state that can be restored is that of version 3, made of change sets: rowback backup restore --target sqlite:shop.db latest --to URL'
+    )
+    for (const command of ['backup restore', 'checkout']) {
+      const to = `${command.slice(-4)}.db`
+      const written = await place.run([...command.split(' '), 'latest', '--to', to])
+      expect(written.stdout).toMatch(new RegExp(`^Version 3 is in ${to}, read back and compared\\.`))
+      expect(place.rows(ALL, to)).toEqual(STATES[3])
+    }
+  })
+
+  test('older ones are there as well, version 0 where a backup says that it has it', async () => {
+    await loseVersions(true)
+    for (const [version, rows] of STATES.entries()) {
+      await place.json(['backup', 'restore', String(version), '--to', `at-${version}.db`])
+      expect(place.rows(ALL, `at-${version}.db`)).toEqual(rows)
+    }
+    const { error } = await place.json<Failure>(['backup', 'restore', '4', '--to', 'x.db'], { code: 1 })
+    expect(error.code).toBe('version.unknown')
+  })
+
+  test('no older one stands in for the latest where a change set is missing', async () => {
+    await loseVersions(true)
+    const sets = (await readdir(place.at('.rowback/changesets'))).sort()
+    await rm(place.at(`.rowback/changesets/${sets[1]}`))
+    const { error } = await place.json<Failure>(['backup', 'restore', 'latest', '--to', 'x.db'], { code: 7 })
+    expect(error.message).toMatch(
+      /^The newest state cannot be made\. customers cannot be made: .* change set of version 2/
+    )
+    expect(error.hint).toContain('rowback backup restore 1 --to URL')
+    const list = await place.json<BackupListOutput>(['backup', 'list'])
+    expect(list.newest).toEqual({ version: 1, backup: null, command: 'rowback backup restore 1 --to URL' })
+    expect(list.notes.at(-2)).toMatch(/^Newer states cannot be made\. customers cannot be made/)
+    await place.json(['backup', 'restore', '1', '--to', 'x.db'])
+    expect(place.rows(ALL, 'x.db')).toEqual(FIRST)
   })
 })
 

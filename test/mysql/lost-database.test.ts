@@ -52,6 +52,8 @@ else {
     ['3', '7', '3.000000000000000000000000000000', 'three']
   ]
 
+  const FOURTH = ['4', '7', '4.000000000000000000000000000000', 'four']
+
   async function lose(): Promise<void> {
     await shop.sql.query(`DROP DATABASE ${shop.database.name}`)
     await shop.sql.query(`DROP DATABASE ${shop.database.name}_rowback`)
@@ -68,16 +70,16 @@ else {
     expect((await place.json<BackupVerifyOutput>(['backup', 'verify', '--level', 'rows'])).backups).toBe(2)
     const written = await place.json<WrittenState>(['backup', 'restore', 'latest', '--to', other.url])
     expect(written).toMatchObject({
-      from: 1,
+      from: 2,
       tables: [
-        { table: 'orders', rows: 3 },
+        { table: 'orders', rows: 4 },
         { table: 'words', rows: 2 }
       ]
     })
-    // Version 2 came after the backup, and its history went with the database.
-    expect(written.notes[0]).toMatch(/^The backup holds the state of version 1, taken at .*; changes made after that/)
-    expect(await rows(`SELECT * FROM ${other.name}.orders ORDER BY id`)).toEqual(ROWS)
-    expect(await rows(`SELECT id FROM ${other.name}.of_7 ORDER BY id`)).toEqual([['1'], ['3']])
+    // Version 2 came after the backup: its change set is enough for a table that kept its history.
+    expect(list.newest).toEqual({ version: 2, backup: null, command: 'rowback backup restore latest --to URL' })
+    expect(await rows(`SELECT * FROM ${other.name}.orders ORDER BY id`)).toEqual([...ROWS, FOURTH])
+    expect(await rows(`SELECT id FROM ${other.name}.of_7 ORDER BY id`)).toEqual([['1'], ['3'], ['4']])
     const there = `WHERE ROUTINE_SCHEMA = '${other.name}'`
     expect(await rows(`SELECT ROUTINE_NAME FROM information_schema.ROUTINES ${there}`)).toEqual([['p']])
     await shop.sql.query(`INSERT INTO ${other.name}.words VALUES ('nine')`)
@@ -89,11 +91,16 @@ else {
     await restoreLatest(
       /^rowback_test_\w+: There is no such database on the server\..* Without its ledger it is not known/
     )
-    // Its change set is enough for a table that kept its history.
-    await shop.place.json(['backup', 'restore', '2', '--to', 'x.db'])
-    expect(shop.place.rows('SELECT id, note FROM orders ORDER BY id', 'x.db').map(([id]) => Number(id))).toEqual([
-      1, 2, 3, 4
-    ])
+    for (const version of [1, 0]) {
+      await shop.place.json(['backup', 'restore', String(version), '--to', `at-${version}.db`])
+      expect(shop.place.rows('SELECT * FROM orders', `at-${version}.db`)).toHaveLength(2 + version)
+    }
+    const unknown = await shop.place.json<Failure>(['backup', 'restore', '3', '--to', 'x.db'], { code: 1 })
+    expect(unknown.error.code).toBe('version.unknown')
+    const status = await shop.place.json<Failure>(['status'], { code: 1 })
+    expect(status.error.message).toMatch(/no such database on the server.* has 2 backups and 2 change sets\.$/)
+    expect(status.error.hint).toContain('rowback backup restore latest --to URL')
+    expect(status.error.hint).not.toContain('CREATE DATABASE')
     const { error } = await shop.place.json<Failure>(['checkout', '2', '--to', 'y.db'], { code: 1 })
     expect(error.message).toMatch(/There is no such database.*only the ledger in its database knows\.$/)
     expect(error.hint).toContain('rowback backup list, then rowback backup restore BACKUP --to URL')
@@ -120,7 +127,7 @@ else {
     const written = await shop.place.json<WrittenState>(['backup', 'restore', 'latest', '--to', 'orders.db'])
     expect(written.notes).toContain('The view of_7 is left out.')
     expect(shop.place.rows('SELECT id, note FROM orders ORDER BY id', 'orders.db')).toEqual(
-      ROWS.map(([id, , , note]) => [Number(id), note])
+      [...ROWS, FOURTH].map(([id, , , note]) => [Number(id), note])
     )
   })
 }

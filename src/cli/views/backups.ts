@@ -15,13 +15,15 @@ export function backupCreateView(backup: BackupJson, style: Style): string {
   return [textTable(style, HEAD, [cellsOf(backup)]), ...backup.notes.map((note) => style.yellow(note))].join('\n')
 }
 
-export function backupListView({ backups, damaged, records, disk, notes }: BackupListOutput, style: Style): string {
-  if (backups.length + damaged.length === 0) return 'No backups yet. Take one with: rowback backup create'
+export function backupListView(
+  { backups, damaged, records, newest, disk, notes }: BackupListOutput,
+  style: Style
+): string {
+  if (backups.length + damaged.length === 0 && !newest) return 'No backups yet. Take one with: rowback backup create'
   const bad = damaged.length > 0 ? `, ${damaged.length} of them damaged` : ''
   const trash = disk.trash > 0 ? `, ${bytesForPeople(disk.trash)} of it in the trash` : ''
   return [
-    listTable(backups, style, damaged),
-    '',
+    ...(backups.length + damaged.length > 0 ? [listTable(backups, style, damaged), ''] : []),
     ...damaged.map(({ message }) => style.red(message)),
     `${plural(backups.length + damaged.length, 'backup')}${bad}; the repository takes ${bytesForPeople(disk.total)} on disk${trash}.`,
     ...(records.length > 0 ? [recordsInWords(records)] : []),

@@ -11,7 +11,7 @@ export function writtenStateView({ from, backup, to, tables, notes }: WrittenSta
   const rows = tables.map(({ table, rows }) => [table, rows])
   return [
     title,
-    ...notes.map((note) => style.yellow(`  ${note}`)),
+    ...notes.map((note) => style.yellow(`  ${style.command(note)}`)),
     '',
     tables.length === 0 ? 'There were no tables.' : textTable(style, ['table', 'rows'], rows)
   ].join('\n')

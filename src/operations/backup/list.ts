@@ -5,10 +5,13 @@ import type { Manifest } from '../../store/manifest.ts'
 import { DamagedFile } from '../../store/objects.ts'
 import type { Repository } from '../../store/repository.ts'
 import { committed } from '../../strategies/lifetimes.ts'
+import type { NewestState } from '../../strategies/lost-state.ts'
+import { newestState } from '../../strategies/lost-state.ts'
 import { readLeft } from '../../strategies/read-left.ts'
 import { neededBy, versionsOf } from '../../strategies/recovery.ts'
 import type { LiveState } from '../../strategies/session.ts'
 import type { Context } from '../context.ts'
+import { restoreNewest } from '../lost-database.ts'
 import { repositoryMissing, versionsOfLostRepository } from '../lost-repository.ts'
 import { operation } from '../operation.ts'
 import type { BackupJson } from './backup-json.ts'
@@ -50,6 +53,8 @@ export interface BackupListOutput {
   damaged: DamagedBackup[]
   /** Of versions whose record says what they left, by which changes of others are told; empty where the database cannot be asked. */
   records: LeftJson[]
+  /** Where there is no database with a ledger: the newest state that the repository makes, the backup that has it, where it is not made of change sets, and the command. */
+  newest?: { version: number; backup: string | null; command: string }
   /** What the repository takes on disk, in bytes, and how much of it is in the trash. */
   disk: { total: number; trash: number }
   /** Sentences. */
@@ -59,7 +64,7 @@ export interface BackupListOutput {
 export const backupList = operation({
   name: 'backup list',
   summary: 'the full backups: when, by which version, how many rows, what each added on disk, and who needs it',
-  details: `A backup is needed by the versions that cannot be gone back to without it. Ranges of rows that several backups have in common are on the disk once. Beside them it is on record what versions left, to tell what others changed since; that is no backup. Where the database is lost, the repository alone is listed.`,
+  details: `A backup is needed by the versions that cannot be gone back to without it. Ranges of rows that several backups have in common are on the disk once. Beside them it is on record what versions left, to tell what others changed since; that is no backup. Where the database is lost, the repository alone is listed, with the newest state that it makes.`,
   example: 'rowback backup list',
   positional: [],
   input: z.object({}),
@@ -89,11 +94,14 @@ export const backupList = operation({
 
 const CHECK = 'Name every file that is damaged, and the versions that need it, with: rowback backup verify'
 
+const WRITE_BACKUP = 'Write what a backup holds into another database with: rowback backup restore BACKUP --to URL'
+
 /** What the repository says of itself: each backup says which version's state it holds. */
 async function listWithoutLedger(context: Context, why: string): Promise<BackupListOutput> {
   const repository = await context.repositoryByItself()
   const { readable, damaged } = await repository.backupsAsFound()
-  if (readable.length + damaged.length === 0) {
+  const newest = await newestState(repository, readable)
+  if (readable.length + damaged.length === 0 && newest === null) {
     if (context.lost) throw context.lost
     return { backups: [], damaged: [], records: [], disk: { total: 0, trash: 0 }, notes: [] }
   }
@@ -103,13 +111,25 @@ async function listWithoutLedger(context: Context, why: string): Promise<BackupL
       .reverse()
       .map(({ name, manifest }) => ({ ...backupJson(name, manifest), neededBy: null, tags: [] })),
     damaged: damaged.reverse().map((backup) => damagedJson(backup, null)),
+    ...(newest && { newest: { version: newest.version, backup: newest.backup, command: restoreNewest(newest) } }),
     disk: await repository.size(),
     notes: [
       `${why} Without its ledger it is not known which versions need which backup.`,
-      'Write what a backup holds into another database with: rowback backup restore BACKUP --to URL',
+      ...(readable.length > 0 ? [WRITE_BACKUP] : []),
+      ...(newest ? newestInWords(newest) : []),
       ...(damaged.length > 0 ? [CHECK] : [])
     ]
   }
+}
+
+function newestInWords(newest: NewestState): string[] {
+  const { version, backup, fault } = newest
+  const way = backup === null ? 'made of change sets' : 'which a backup has'
+  const others = backup === null ? '; that of another version with: rowback backup restore VERSION --to URL' : ''
+  return [
+    ...(fault ? [`Newer states cannot be made. ${fault.message}`] : []),
+    `The newest state that can be restored is that of version ${version}, ${way}: ${restoreNewest(newest)}${others}`
+  ]
 }
 
 /** Only the ledger knows which versions were committed. */

@@ -4,7 +4,8 @@ import type { Repository } from '../../store/repository.ts'
 import { BackupReader } from '../../strategies/backup-reader.ts'
 import type { Context } from '../context.ts'
 
-const LATEST = 'latest'
+/** The newest backup; where the database is lost, the newest state. */
+export const LATEST = 'latest'
 const SHOWN = 15
 
 /**
@@ -91,7 +92,7 @@ function missing(repository: Repository, word: string, names: readonly string[])
         : `There is no backup "${word}" in the repository ${repository.root}.`,
     hint:
       names.length === 0
-        ? 'Name the folder that holds them with --repository DIR.'
+        ? 'Name the folder that holds them with --repository DIR, or a version by its number.'
         : 'See its backups with: rowback backup list. Name another folder with --repository DIR.',
     exit: ExitCode.backupDamaged
   })
