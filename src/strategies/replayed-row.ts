@@ -7,6 +7,7 @@ import type { TrackedTable } from '../model/version.ts'
 import type { Piece, TableChangeSet } from '../store/change-set.ts'
 import type { Repository } from '../store/repository.ts'
 import { storedTable } from './backup-reader.ts'
+import { endOf } from './lifetimes.ts'
 import { allChangeSetsOf } from './rebuild-at.ts'
 import type { LiveState } from './session.ts'
 
@@ -44,6 +45,9 @@ export async function replayedVersions(
     if (before) now = null
     if (after) now = { row: after, since: version }
   }
+  // What was there then went into the history, and no change set says so.
+  const end = endOf(tracked, live.versions)
+  if (now && end !== null && end <= tracked.keptFrom) found.push({ ...now, until: end })
   return found
 }
 

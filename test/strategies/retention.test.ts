@@ -154,6 +154,15 @@ onBothEngines('history taken out of the database', (shop) => {
     ])
   })
 
+  test('changes no answer where a history was ended, and all of it is taken out', async () => {
+    await db.enable('snapshot')
+    const numbers = await versions()
+    const before = await answers(numbers)
+    await prune({ historyBefore: '8' })
+    expect(await history()).toBe(0)
+    expect(await answers(numbers)).toEqual(before)
+  })
+
   test('goes into a history that was ended', async () => {
     const then = await people(2)
     await db.enable('snapshot')
