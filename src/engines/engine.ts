@@ -262,6 +262,8 @@ export interface Engine {
   /** The quoted place of a control table such as `rowback_version`. */
   controlTable(name: string): string
   hasControlTable(name: string): Promise<boolean>
+  /** The names of the tables in the schema of the control tables, histories among them. */
+  controlTables(): Promise<string[]>
   /** Makes a control table where it is missing; beside the data, or in a schema of its own. */
   createControlTable(definition: TableDefinition): Promise<void>
 
@@ -429,6 +431,8 @@ export interface Engine {
   addVersionColumnSql(table: string): string
   /** Adds the column `version_id` to a table. */
   addVersionColumn(table: Table): Promise<void>
+  /** Makes the history table. */
+  makeHistory(table: Table, tracking: Tracking): Promise<void>
   /** Adds the column and makes the history table. */
   startTracking(table: Table, tracking: Tracking): Promise<void>
   /** The type of a column in full: columns of the same text hold the same values. */

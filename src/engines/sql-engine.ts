@@ -55,6 +55,7 @@ export abstract class SqlEngine implements Engine {
   abstract quote(identifier: string): string
   abstract controlTable(name: string): string
   abstract hasControlTable(name: string): Promise<boolean>
+  abstract controlTables(): Promise<string[]>
   abstract transaction<T>(options: TransactionOptions, work: () => Promise<T>): Promise<T>
   abstract readTransaction<T>(work: () => Promise<T>): Promise<T>
   abstract dumpText(): Promise<DumpText>
@@ -263,6 +264,10 @@ export abstract class SqlEngine implements Engine {
 
   async startTracking(table: Table, tracking: Tracking): Promise<void> {
     await this.addVersionColumn(table)
+    await this.makeHistory(table, tracking)
+  }
+
+  async makeHistory(table: Table, tracking: Tracking): Promise<void> {
     const version = this.quote(VERSION_COLUMN)
     const columns = this.historyColumns(table)
     const key = this.list([...(table.key ?? []), VERSION_COLUMN, SUPERSEDED_COLUMN])

@@ -89,6 +89,8 @@ export interface TrackedTable {
   shapes: TableShape[]
   /** What only states of versions before this one need was taken out of its history; 0 where nothing was. */
   keptFrom: number
+  /** Others took its history away, so that no version can write the table; see `recover`. */
+  isLost?: true
 }
 
 /** What a tracked table was like from a version on: others may change its columns, which the next version notices. */

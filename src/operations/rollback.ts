@@ -8,6 +8,7 @@ import type { Repository } from '../store/repository.ts'
 import type { Drift } from '../strategies/find-drift.ts'
 import { DriftFinder, leftByHead } from '../strategies/find-drift.ts'
 import { headOf } from '../strategies/lifetimes.ts'
+import { assertHistoryThere } from '../strategies/lost-history.ts'
 import { readLeft } from '../strategies/read-left.ts'
 import { proveReplayed } from '../strategies/rebuild-at.ts'
 import { findRoute, rollBack } from '../strategies/rollback.ts'
@@ -64,7 +65,12 @@ export const rollback = operation({
     const repository = await context.repository()
     if (to === headOf(live.versions)) await assertDrifted(context.engine, live, repository, to)
     const { tables: steps, stored } = await findRoute(live, repository, to)
-    for (const step of steps) if ('table' in step) assertHasVersions(context.engine, step.table)
+    for (const step of steps) {
+      if ('table' in step) assertHasVersions(context.engine, step.table)
+      // What was ended is only read, and that from the repository.
+      const isEnded = step.kind === 'revive' && step.isEnded
+      if ('tracked' in step && step.tracked && !isEnded) assertHistoryThere(step.tracked)
+    }
     // A damaged backup is found before anything begins.
     await repository?.prove(steps.flatMap((step) => ('stored' in step ? [step.stored] : [])))
     await proveReplayed(repository, live, steps, to)

@@ -6,6 +6,7 @@ import type { Version } from '../model/version.ts'
 import { changedTables } from '../strategies/carry-schema.ts'
 import { DriftFinder } from '../strategies/find-drift.ts'
 import { headOf } from '../strategies/lifetimes.ts'
+import { historyGone } from '../strategies/lost-history.ts'
 import { missingBackups } from '../strategies/recovery.ts'
 import { unsettledChanges } from '../strategies/schema-change.ts'
 import { describeChanges, madeAgain } from '../strategies/table-shapes.ts'
@@ -33,6 +34,8 @@ export interface StatusOutput {
   changedColumns: string[]
   /** Tables whose history is kept that others took away and made again, and what is to be done; sentences. */
   madeAgain: string[]
+  /** Histories that others took away; sentences. */
+  lostHistories: string[]
   /** Versions whose entry in the ledger was altered. */
   alteredVersions: number[]
   /** What others changed since the head; null where it was not asked for. */
@@ -51,7 +54,7 @@ export const status = operation({
   makesDatabase: false,
   exitCode(output: StatusOutput) {
     if (output.interrupted.length + output.unsettled.length > 0) return ExitCode.interrupted
-    return output.missing.backups.length > 0 ? ExitCode.backupDamaged : ExitCode.done
+    return output.missing.backups.length + output.lostHistories.length > 0 ? ExitCode.backupDamaged : ExitCode.done
   },
   async run(context, options): Promise<StatusOutput> {
     const { engine, ledger } = context
@@ -59,11 +62,12 @@ export const status = operation({
     const head = live.versions.find((version) => version.number === headOf(live.versions))
     const tables: StatusOutput['tables'] = []
     for (const table of live.tables) {
-      const historySince = live.tracked.get(table.name)?.keptFrom ?? 0
+      const tracked = live.tracked.get(table.name)
+      const historySince = tracked && !tracked.isLost ? tracked.keptFrom : 0
       tables.push({
         table: table.name,
         rows: await engine.countRows(table.name),
-        tracked: live.tracked.has(table.name),
+        tracked: tracked !== undefined,
         ...(historySince > 0 && { historySince })
       })
     }
@@ -82,11 +86,21 @@ export const status = operation({
         describeChanges(table.name, changes)
       ),
       madeAgain: live.tables.filter(({ lacksVersions }) => lacksVersions).map(({ name }) => madeAgain(engine, name)),
+      lostHistories: live.everTracked
+        .filter(({ isLost }) => isLost)
+        .map(({ table, history }) => `${historyGone(table, history)} ${wayOn(live.tables, table)}`),
       alteredVersions: ledger.exists ? await ledger.brokenLinks() : [],
       drift: options.drift ? await findDrift(context) : null
     }
   }
 })
+
+/** Only for a table that is there can a history be made again. */
+function wayOn(tables: readonly { name: string }[], table: string): string {
+  return tables.some(({ name }) => name === table)
+    ? 'No version can write the table before it is made again: rowback recover'
+    : 'What it held is in the repository alone.'
+}
 
 async function findDrift(context: Context): Promise<StatusOutput['drift']> {
   const repository = await context.repository()

@@ -4,6 +4,7 @@ import type { Ledger } from '../ledger/ledger.ts'
 import type { Table } from '../model/table.ts'
 import { sameList } from '../model/table.ts'
 import type { TrackedTable } from '../model/version.ts'
+import { assertHistoryThere } from './lost-history.ts'
 import type { LiveState } from './session.ts'
 import type { ShapeChanges } from './table-shapes.ts'
 import { assertHasVersions, changesOf, describeChanges, shapeOf } from './table-shapes.ts'
@@ -48,12 +49,13 @@ export async function carrySchema(
   since: number
 ): Promise<Carried> {
   const carried: Carried = { notes: [], refused: new Map() }
-  for (const name of live.tracked.keys()) {
+  for (const [name, tracked] of live.tracked) {
     const table = live.tables.find((candidate) => candidate.name === name)
-    const error = table && refusalOf(engine, table)
+    const error = table && refusalOf(engine, table, tracked)
     if (error) carried.refused.set(name, error)
   }
   for (const { tracked, table, changes } of await changedTables(engine, live)) {
+    if (tracked.isLost) continue
     const what = describeChanges(table.name, changes)
     try {
       if (ledger === null && !engine.capabilities.transactionalDdl) throw needsRecover(what)
@@ -72,9 +74,10 @@ export async function carrySchema(
   return carried
 }
 
-function refusalOf(engine: Engine, table: Table): RowbackError | null {
+function refusalOf(engine: Engine, table: Table, tracked: TrackedTable): RowbackError | null {
   try {
     assertHasVersions(engine, table)
+    assertHistoryThere(tracked)
     return null
   } catch (error) {
     if (error instanceof RowbackError) return error

@@ -4,6 +4,7 @@ import type { Table } from '../model/table.ts'
 import type { ShapeColumn, TrackedTable } from '../model/version.ts'
 import { shapeFromHistory } from './history-shape.ts'
 
+import { assertHistoryThere } from './lost-history.ts'
 import type { LiveState, LiveToRead } from './session.ts'
 import { asRead } from './session.ts'
 import { assertHasVersions, changesOf, describeChanges, shapeAt } from './table-shapes.ts'
@@ -32,6 +33,7 @@ export async function pastShape(
   const isKept = live.tracked.get(tracked.table) === tracked
   const now = isKept ? await asRead(live).table(tracked.table) : undefined
   if (now) assertHasVersions(engine, now)
+  assertHistoryThere(tracked)
   const tracking = { history: tracked.history, live: now !== undefined }
   const changes = now ? await changesOf(engine, tracked, now) : null
   const isOne = tracked.shapes.length === 1 && changes === null

@@ -342,8 +342,7 @@ async function recordFailure(
     entry = await ledger.find(number)
     if (entry?.status === 'committed') return entry
     // A conflict is a question to the user, not a run, and neither is what found nothing to do.
-    if (error instanceof NothingToDo || (error instanceof RowbackError && error.exit === ExitCode.conflict))
-      await ledger.withdraw(number)
+    if (error instanceof RowbackError && isNoRun(error)) await ledger.withdraw(number)
     else await ledger.fail(number, message, tables, failed.rows())
     tellPutBack(error, await settle(session))
   } catch (met) {
@@ -352,6 +351,11 @@ async function recordFailure(
     // The entry stays `pending`; the next run marks it as interrupted.
   }
   return entry?.status === 'failed' ? entry : undefined
+}
+
+/** Whether it was refused, or found to have nothing to do, before it wrote a row. */
+function isNoRun(error: RowbackError): boolean {
+  return error instanceof NothingToDo || error.exit === ExitCode.conflict || error.code === 'history.missing'
 }
 
 /** What became of the rows is part of the state that the error tells. */

@@ -4,6 +4,7 @@ import type { Table } from '../model/table.ts'
 import type { BackupScope, TrackedTable, Version } from '../model/version.ts'
 import type { Repository } from '../store/repository.ts'
 import { currentlyTracked } from './lifetimes.ts'
+import { markLost } from './lost-history.ts'
 import { leftBookkeeping } from './schema-change.ts'
 
 /** The parts that a version is made with. */
@@ -42,13 +43,13 @@ export interface LiveToRead extends KnownHistory {
 
 /** Reads the live tables with bookkeeping hidden, that of runs which were interrupted included. */
 export async function readLiveState(engine: Engine, ledger: Ledger): Promise<LiveState> {
-  const { history, bookkeeping } = await readHistory(ledger)
+  const { history, bookkeeping } = await readHistory(engine, ledger)
   return { ...history, tables: await engine.tables(bookkeeping) }
 }
 
 /** The same for who only reads rows. */
 export async function readLiveToRead(engine: Engine, ledger: Ledger): Promise<LiveToRead> {
-  const { history, bookkeeping } = await readHistory(ledger)
+  const { history, bookkeeping } = await readHistory(engine, ledger)
   const names = await engine.tableNames(bookkeeping)
   const seen = new Map<string, Promise<Table | undefined>>()
   const table = (name: string) => {
@@ -67,12 +68,16 @@ export function asRead(live: LiveState | LiveToRead): LiveToRead {
   return { ...live, names: tables.map(({ name }) => name), table }
 }
 
-async function readHistory(ledger: Ledger): Promise<{ history: KnownHistory; bookkeeping: Bookkeeping[] }> {
+async function readHistory(
+  engine: Engine,
+  ledger: Ledger
+): Promise<{ history: KnownHistory; bookkeeping: Bookkeeping[] }> {
   const versions = await ledger.versions()
   const { tracked: everTracked, notes } = await ledger.trackedAndNoted()
   const tracked = currentlyTracked(everTracked, versions)
-  const bookkeeping = [...bookkeepingOf({ tracked, everTracked }), ...leftBookkeeping(notes)]
-  return { history: { tracked, everTracked, versions }, bookkeeping }
+  const history = { tracked, everTracked, versions }
+  await markLost(engine, history)
+  return { history, bookkeeping: [...bookkeepingOf(history), ...leftBookkeeping(notes)] }
 }
 
 /** What tracking has put among the tables of the user. */

@@ -690,6 +690,7 @@ describe.concurrent('init, inspect and status', () => {
       missing: { repository: place.at('.rowback'), backups: [], versions: [] },
       changedColumns: [],
       madeAgain: [],
+      lostHistories: [],
       alteredVersions: [],
       drift: null
     })

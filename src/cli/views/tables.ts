@@ -67,7 +67,7 @@ export function statusView(output: StatusOutput, style: Style): string {
     ...output.unsettled.map((what) => style.yellow(`To be finished by rowback recover, ${what}.`)),
     ...missingLines(output, style),
     ...output.changedColumns.map((what) => style.yellow(`${what} The next version notices, or rowback recover does.`)),
-    ...output.madeAgain.map((what) => style.red(style.command(what))),
+    ...[...output.madeAgain, ...output.lostHistories].map((what) => style.red(style.command(what))),
     ...(output.alteredVersions.length > 0
       ? [
           style.red(

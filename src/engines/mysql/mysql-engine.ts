@@ -322,6 +322,13 @@ export class MysqlEngine extends SqlEngine {
     return rows.length > 0
   }
 
+  async controlTables(): Promise<string[]> {
+    const rows = await this.#read('SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ?', [
+      this.#controlSchema
+    ])
+    return rows.map(([name]) => String(name))
+  }
+
   override async createControlTable(definition: TableDefinition): Promise<void> {
     await this.#makeControlSchema()
     await super.createControlTable(definition)
@@ -794,9 +801,9 @@ export class MysqlEngine extends SqlEngine {
     await this.#showVersions()
   }
 
-  override async startTracking(table: Table, tracking: Tracking): Promise<void> {
+  override async makeHistory(table: Table, tracking: Tracking): Promise<void> {
     await this.#makeControlSchema()
-    await super.startTracking(table, tracking)
+    await super.makeHistory(table, tracking)
   }
 
   /** A view among the data, so that rows can be joined with the versions that wrote them. */

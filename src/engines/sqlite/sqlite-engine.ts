@@ -193,6 +193,10 @@ export class SqliteEngine extends SqlEngine {
     return this.#read("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", name).length > 0
   }
 
+  async controlTables(): Promise<string[]> {
+    return this.#read("SELECT name FROM sqlite_schema WHERE type = 'table'").map(({ name }) => String(name))
+  }
+
   async transaction<T>(options: TransactionOptions, work: () => Promise<T>): Promise<T> {
     this.#begin(options)
     try {
