@@ -180,8 +180,13 @@ export abstract class SqlEngine implements Engine {
 
   /** Rows of a table, or of a history table with its columns, as lines. */
   protected async *linesWhere(table: Table, place: string, where: string): AsyncIterable<Lines> {
+    yield* encoded(this.rowsWhere(table, place, where))
+  }
+
+  /** The same as rows. */
+  protected rowsWhere(table: Table, place: string, where: string): AsyncIterable<Row[]> {
     const columns = writableColumns(table)
-    yield* encoded(this.stream(`SELECT ${this.cellsOf(columns).join(', ')} FROM ${place} WHERE ${where}`, [], columns))
+    return this.stream(`SELECT ${this.cellsOf(columns).join(', ')} FROM ${place} WHERE ${where}`, [], columns)
   }
 
   async makeToFill(_name: string, statement: string): Promise<() => Promise<void>> {

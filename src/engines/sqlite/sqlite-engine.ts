@@ -29,7 +29,7 @@ import { plainlyDiffer, SqlEngine } from '../sql-engine.ts'
 import { SqliteDumpText } from './dump-text.ts'
 import { translate } from './errors.ts'
 import { rowsWithoutParents } from './foreign-keys.ts'
-import { allForeignKeys, inspectTable, isStrict, plainTables, views, virtualTables } from './inspect.ts'
+import { allForeignKeys, hiddenRowid, inspectTable, isStrict, plainTables, views, virtualTables } from './inspect.ts'
 import { missingThen, PastSession } from './past-tables.ts'
 import { RowWriter } from './row-writer.ts'
 import { SQLITE_DIALECT } from './script-dialect.ts'
@@ -334,6 +334,24 @@ export class SqliteEngine extends SqlEngine {
     const place: Place = { table: table.name, sql: quote(table.name), parameters: [], columns, key: order }
     for await (const batch of this.stream(sql, [...(range.from ?? []), ...(range.to ?? [])])) {
       for (const row of batch) this.#keepUndecodableText(place, row)
+      yield batch
+    }
+  }
+
+  /** Of the history of a table as of itself, a row is found again by its rowid: several may have one key. */
+  protected override async *rowsWhere(table: Table, from: string, where: string): AsyncIterable<Row[]> {
+    const columns = this.names(table)
+    const isLive = from === quote(table.name)
+    const rowid = isLive ? null : hiddenRowid(columns)
+    const ofHistory = [...(table.key ?? []), VERSION_COLUMN, SUPERSEDED_COLUMN]
+    const key = isLive ? (table.order ?? table.key ?? []) : rowid === null ? ofHistory : [rowid]
+    const read = [...columns, ...key.filter((name) => !columns.includes(name))]
+    const place: Place = { table: table.name, sql: from, parameters: [], columns: read, key }
+    for await (const batch of this.stream(`SELECT ${list(read)} FROM ${from} WHERE ${where}`, [])) {
+      for (const row of batch) {
+        this.#keepUndecodableText(place, row)
+        row.length = columns.length
+      }
       yield batch
     }
   }
