@@ -32,7 +32,9 @@ const input = z.object({
   description: text('why; "rollback to N" when left out', 'TEXT', { short: 'm' }).optional(),
   scope,
   dryRun: flag('say what would happen and change nothing'),
-  yes: flag('overwrite rows that others changed since, and make tables again whose columns others changed'),
+  yes: flag(
+    'overwrite rows that others changed since, or may have, and make tables again whose columns others changed'
+  ),
   wait,
   ...authorship
 })
@@ -50,7 +52,7 @@ export interface RollbackOutput extends Omit<VersionJson, 'version' | 'status'> 
 export const rollback = operation({
   name: 'rollback',
   summary: 'bring the data back to what an earlier version left, as a new version',
-  details: `The present state is backed up first (snapshot) or kept in history (incremental), so that a rollback can itself be rolled back: history is never rewritten. A table that a later version made is dropped; going forward again makes it anew. Rows that others changed since, and that would be overwritten, are named and need --yes; under incremental it looks at those rows alone that it touches, and rowback status --drift at all.`,
+  details: `The present state is backed up first (snapshot) or kept in history (incremental), so that a rollback can itself be rolled back: history is never rewritten. A table that a later version made is dropped; going forward again makes it anew. Rows that others changed since, and that would be overwritten, are named and need --yes, and so does a table of which that is not known because the record of what a version left is lost; under incremental it looks at those rows alone that it touches, and rowback status --drift at all.`,
   example: 'rowback rollback 6 -m "the Q3 file was wrong"',
   positional: ['version'],
   input,
@@ -74,8 +76,8 @@ export const rollback = operation({
     // A damaged backup is found before anything begins.
     await repository?.prove(steps.flatMap((step) => ('stored' in step ? [step.stored] : [])))
     await proveReplayed(repository, live, steps, to)
-    // By what versions left it is told what others changed: one that is damaged, too.
-    for (const version of live.versions) if (version.number > to) await readLeft(repository, version)
+    // By what versions left it is told what others changed: a record that is damaged is found here, too.
+    if (!options.yes) for (const version of live.versions) if (version.number > to) await readLeft(repository, version)
     const told = {
       route: steps.map(describeRoute),
       notes: [
@@ -140,7 +142,7 @@ async function makeVersion(
 ): Promise<RollbackOutput> {
   const waitMs = options.wait * 1000
   const session = await context.session(waitMs, options.scope)
-  let drift: Drift = { tables: [], notes: [] }
+  let drift: Drift = { tables: [], unknown: [], notes: [] }
   const result = await runVersion(session, header, { wait: waitMs, foreignKeys: false }, async (run) => {
     const done = await rollBack(run, session.repository, {
       to,

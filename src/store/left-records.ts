@@ -4,7 +4,7 @@ import { HashedFiles } from './hashed-files.ts'
 import { tableSchema } from './manifest.ts'
 
 /** A backup that is damaged cannot be done without; a record can. */
-const IN_DOUBT = 'delete it: then it only is not known what others changed since that version'
+const IN_DOUBT = 'add --yes to a rollback: then rows go unasked that others changed when only this record would tell'
 
 const leftSchema = z.object({
   format: z.literal(1),
@@ -73,6 +73,10 @@ export class LeftRecords {
       hint: 'Name the folder that holds it with --repository DIR.',
       exit: ExitCode.backupDamaged
     })
+  }
+
+  has(name: string): boolean {
+    return this.#files.has(name)
   }
 
   /** The names of all records, in the order of their versions. */

@@ -7,13 +7,14 @@ import { plural } from '../model/plural.ts'
 import type { Table } from '../model/table.ts'
 import { imageColumns, sameList } from '../model/table.ts'
 import type { TrackedTable, Version } from '../model/version.ts'
+import type { LeftRecord } from '../store/left-records.ts'
 import type { Manifest, TableManifest } from '../store/manifest.ts'
 import { DamagedFile } from '../store/objects.ts'
 import type { Repository } from '../store/repository.ts'
 import type { Gap } from './drift.ts'
 import { driftBetween, driftLost, driftOf } from './drift.ts'
 import { committed, headOf } from './lifetimes.ts'
-import { readLeft } from './read-left.ts'
+import { isLost, readLeft } from './read-left.ts'
 import type { StoredState } from './recovery.ts'
 import type { TableRoute } from './route.ts'
 import type { LiveState } from './session.ts'
@@ -28,8 +29,15 @@ import { driftUndone } from './undone-drift.ts'
 export interface Drift {
   /** Tables with such rows. */
   tables: DriftedRows[]
+  /** Tables of which that is not known, because what these versions left of it is lost or damaged. */
+  unknown: UnknownDrift[]
   /** Where they could not be looked for, and why; sentences. */
   notes: string[]
+}
+
+interface UnknownDrift {
+  table: string
+  versions: number[]
 }
 
 /** Finds what others changed, by what each version found and what it left. */
@@ -37,11 +45,14 @@ export class DriftFinder {
   readonly #engine: Engine
   readonly #repository: Repository
   readonly #live: LiveState
+  readonly #passesOverDamage: boolean
 
-  constructor(engine: Engine, repository: Repository, live: LiveState) {
+  /** @param passesOverDamage whether a damaged record of what a version left is as one that is lost, and no error */
+  constructor(engine: Engine, repository: Repository, live: LiveState, passesOverDamage = false) {
     this.#engine = engine
     this.#repository = repository
     this.#live = live
+    this.#passesOverDamage = passesOverDamage
   }
 
   /**
@@ -50,7 +61,7 @@ export class DriftFinder {
    * @throws RowbackError `backup.damaged`
    */
   async onRoute(steps: readonly TableRoute[], to: number, present: Manifest | null): Promise<Drift> {
-    const drift: Drift = { tables: [], notes: [] }
+    const drift: Drift = { tables: [], unknown: [], notes: [] }
     for (const step of steps) {
       if (step.kind === 'undo') {
         const rows = await driftUndone(this.#engine, this.#repository, this.#live, { ...step, to })
@@ -67,7 +78,7 @@ export class DriftFinder {
         continue
       }
       const stored = step.kind === 'restore' ? step.stored : null
-      const rows = await this.#lostIn(table, stored, to, present, drift.notes)
+      const rows = await this.#lostIn(table, stored, to, present, drift)
       if (rows) drift.tables.push(rows)
     }
     return drift
@@ -90,12 +101,12 @@ export class DriftFinder {
     stored: TableManifest | null,
     to: number,
     present: Manifest | null,
-    notes: string[]
+    drift: Drift
   ): Promise<DriftedRows | null> {
     const entry = present?.tables.find(({ name }) => name === table.name)
     const now = entry ? storedImage(this.#repository, entry) : liveImage(this.#engine, table)
     const wanted = stored ? storedImage(this.#repository, stored) : noImage(now)
-    const gaps = await this.#gapsOf(table, stored, wanted, now, to, notes)
+    const gaps = await this.#gapsOf(table, stored, wanted, now, to, drift)
     const rows = gaps.length === 0 ? null : await driftLost(table, gaps, now, wanted)
     return rows && isAny(rows) ? rows : null
   }
@@ -107,7 +118,7 @@ export class DriftFinder {
     wanted: TableImage,
     now: TableImage,
     to: number,
-    notes: string[]
+    drift: Drift
   ): Promise<Gap[]> {
     const gaps: Gap[] = []
     const unknown: number[] = []
@@ -129,8 +140,33 @@ export class DriftFinder {
       leftBy = version.number
     }
     close(now)
-    if (unknown.length > 0) notes.push(notKnown(table.name, unknown))
+    if (unknown.length > 0) drift.notes.push(notKnown(table.name, unknown))
+    const versions = await this.#withoutRecord(unknown)
+    if (versions.length > 0) drift.unknown.push({ table: table.name, versions })
     return gaps
+  }
+
+  /** Those of some versions whose record the ledger names, and that is lost or damaged. */
+  async #withoutRecord(numbers: readonly number[]): Promise<number[]> {
+    const lost: number[] = []
+    for (const version of this.#live.versions) {
+      if (!numbers.includes(version.number) || version.leftRecord === null) continue
+      const isThere = this.#repository.left.has(version.leftRecord)
+      const isGone = isThere
+        ? (await this.#recordOf(version)) === null
+        : await isLost(this.#repository, this.#live.versions, version)
+      if (isGone) lost.push(version.number)
+    }
+    return lost
+  }
+
+  async #recordOf(version: Version): Promise<LeftRecord | null> {
+    try {
+      return await readLeft(this.#repository, version)
+    } catch (error) {
+      if (error instanceof DamagedFile && this.#passesOverDamage) return null
+      throw error
+    }
   }
 
   /** Whether some version after this one may have written the table, itself or by the database's doing. */
@@ -149,7 +185,7 @@ export class DriftFinder {
   /** Of versions without a record it is taken from what cascades and triggers there are now. */
   async #mayHaveWritten(version: Version, name: string): Promise<boolean> {
     if (version.tables.some((report) => report.table === name && !report.tracking)) return true
-    const record = await readLeft(this.#repository, version)
+    const record = await this.#recordOf(version)
     return record ? record.written.includes(name) : reachedBy(version.tables, this.#live.tables).has(name)
   }
 
@@ -168,7 +204,7 @@ export class DriftFinder {
   async #leftBy(version: Version, name: string): Promise<TableManifest | null | undefined> {
     const ends = version.tables.filter((report) => report.table === name && (report.created || report.dropped))
     if (ends.at(-1)?.dropped) return null
-    return (await readLeft(this.#repository, version))?.tables.find((table) => table.name === name)
+    return (await this.#recordOf(version))?.tables.find((table) => table.name === name)
   }
 
   /**
@@ -176,7 +212,7 @@ export class DriftFinder {
    * that they wrote anew as they were, which count as updated: they forgot which version wrote them.
    */
   async inHistories(histories: readonly TrackedTable[]): Promise<Drift> {
-    const drift: Drift = { tables: [], notes: [] }
+    const drift: Drift = { tables: [], unknown: [], notes: [] }
     const ofTracked = new TrackedDrift(this.#engine, this.#repository, this.#live)
     for (const tracked of histories) {
       const table = this.#live.tables.find(({ name }) => name === tracked.table)
@@ -191,7 +227,7 @@ export class DriftFinder {
 
   /** What others changed since the newest version that wrote each table, or that recorded it. */
   async sinceHead(): Promise<Drift> {
-    const drift: Drift = { tables: [], notes: [] }
+    const drift: Drift = { tables: [], unknown: [], notes: [] }
     const ofTracked = new TrackedDrift(this.#engine, this.#repository, this.#live)
     for (const table of this.#live.tables) {
       const tracked = this.#live.tracked.get(table.name)

@@ -4,11 +4,11 @@ import type { LeftRecord } from '../store/left-records.ts'
 import type { TableManifest } from '../store/manifest.ts'
 import { DamagedFile } from '../store/objects.ts'
 import type { Repository } from '../store/repository.ts'
-import { committed } from './lifetimes.ts'
+import { anchorsAfter, committed } from './lifetimes.ts'
 
 /**
  * The record of what a version left.
- * @returns null where none was made, or it is not there any more
+ * @returns null where none was made, or it is not there: {@link isLost} tells whether it should be
  * @throws RowbackError `backup.damaged` (exit code 7), so that changes of others are not overlooked
  */
 export async function readLeft(
@@ -23,6 +23,25 @@ export async function readLeft(
     if (error instanceof RowbackError && error.code === 'backup.missing') return null
     throw error
   }
+}
+
+/**
+ * Whether the record of what a version left should be in the repository and is not: the ledger names it, and no prune took it.
+ * One goes with the backup after its version, or with all backups that there are.
+ * @throws RowbackError `backup.damaged`
+ */
+export async function isLost(
+  repository: Repository,
+  versions: readonly Version[],
+  { number, leftRecord, anchor }: Version
+): Promise<boolean> {
+  if (leftRecord === null || number <= repository.since || repository.left.has(leftRecord)) return false
+  const [next] = anchorsAfter(versions, number)
+  if (next !== undefined && (await repository.pruned(next))) return false
+  const own = anchor && (await repository.pruned(anchor))
+  if (!own) return true
+  const { readable } = await repository.backupsAsFound()
+  return readable.some(({ manifest }) => manifest.takenAt < own.prunedAt)
 }
 
 /**

@@ -10,10 +10,14 @@ const MOST_NAMED = 3
 /**
  * @param to the version to go back to
  * @param head the newest version
- * @throws RowbackError `drift` (exit code 5) where rows of others would be lost: they go only when the user says so
+ * @throws RowbackError `drift` (exit code 5) where rows of others would be lost, `drift.unknown` where
+ *   that is not known because a record is lost: they go only when the user says so
  */
-export function refuseDrift({ tables, notes }: Drift, to: number, head: number): void {
-  if (tables.length === 0) return
+export function refuseDrift({ tables, unknown, notes }: Drift, to: number, head: number): void {
+  if (tables.length === 0) {
+    if (unknown.length > 0) throw notKnown(unknown, notes)
+    return
+  }
   const drift = tables.map(driftJson)
   const see =
     to === head
@@ -25,6 +29,21 @@ export function refuseDrift({ tables, notes }: Drift, to: number, head: number):
     hint: `To overwrite them, add --yes; a backup or the history keeps them. ${see}`,
     exit: ExitCode.conflict,
     details: { drift, notes }
+  })
+}
+
+function notKnown(unknown: Drift['unknown'], notes: string[]): RowbackError {
+  const named = unknown.slice(0, MOST_NAMED).map(({ table, versions }) => {
+    return `what ${versions.length > 1 ? 'versions' : 'version'} ${versions.join(', ')} left of ${table}`
+  })
+  const more = unknown.length - named.length
+  const all = listed(more > 0 ? [...named, `what versions left of ${plural(more, 'more table')}`] : named)
+  return new RowbackError({
+    code: 'drift.unknown',
+    message: `The repository has lost the record of ${all}: it is not known which rows others changed then, and they would be lost.`,
+    hint: 'If the folder left of the repository stands elsewhere, put it back. To overwrite such rows unseen, add --yes; a backup keeps them. To see what is missing: rowback backup verify',
+    exit: ExitCode.conflict,
+    details: { drift: [], unknown, notes }
   })
 }
 

@@ -69,7 +69,7 @@ export interface RolledBack {
 /**
  * Brings every table to the state that version `to` left, inside the run's transaction: the present state is backed up
  * first where rows would be overwritten that no history keeps.
- * @throws RowbackError `schema.changed`, `drift` or `foreign_key.violated` (exit code 5), `backup.damaged`, `restore.mismatch`
+ * @throws RowbackError `schema.changed`, `drift`, `drift.unknown` or `foreign_key.violated` (exit code 5), `backup.damaged`, `restore.mismatch`
  */
 export async function rollBack(run: Run, repository: Repository | null, options: RollbackOptions): Promise<RolledBack> {
   const route = await findRoute(run.live, repository, options.to)
@@ -80,8 +80,8 @@ export async function rollBack(run: Run, repository: Repository | null, options:
     await run.takeAnchor(touchedBy(route.tables), wanted)
   }
   const present = run.anchor && repository ? await repository.manifest(run.anchor) : null
-  const finder = repository && new DriftFinder(run.engine, repository, run.live)
-  const drift = (await finder?.onRoute(route.tables, options.to, present)) ?? { tables: [], notes: [] }
+  const finder = repository && new DriftFinder(run.engine, repository, run.live, options.overwriteDrift)
+  const drift = (await finder?.onRoute(route.tables, options.to, present)) ?? { tables: [], unknown: [], notes: [] }
   if (!options.overwriteDrift) refuseDrift(drift, options.to, run.head)
   const { aside, standIns } = await prepareSchema(run, route.tables, (step) => differs(repository, present, step))
   await run.guard(writtenInPlace(route.tables, aside))

@@ -138,6 +138,9 @@ describe('backup verify', () => {
     expect(list.notes).toEqual([`The backup file ${path} was altered.`, expect.stringContaining('backup verify')])
     await writeFile(path, good)
     expect(await seenBy()).toEqual([false, false, false, false])
+    await flipByte(path)
+    await db.rollback(1, { yes: true })
+    expect(place.rows('SELECT * FROM small')).toEqual([[1, '1']])
   })
 
   test('a missing object of what the head left: from objects on', async () => {

@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs'
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { BackupListOutput } from '../../src/operations/backup/list.ts'
 import type { BackupPruneOutput } from '../../src/operations/backup/prune.ts'
+import type { BackupVerifyOutput } from '../../src/operations/backup/verify.ts'
 import type { RollbackOutput } from '../../src/operations/rollback.ts'
 import type { StatusOutput } from '../../src/operations/status.ts'
 import type { AnyShop } from '../support/both-engines.ts'
@@ -145,6 +148,46 @@ onBothEngines('rows that others changed', (current) => {
       'names: what version 1 left of it is not on record, so it is not known what others changed then.'
     ])
     expect(await names(shop)).toEqual([])
+  })
+
+  test('where the record of what a version left is lost, rows of others are overwritten only with --yes', async () => {
+    const shop = await begin(NAMES)
+    for (const city of ['Rome', 'Oslo', 'Bonn']) await load(shop, 'names', 'id,name,city', `1,Ann,${city}`)
+    await shop.sql("INSERT INTO names VALUES (9, 'Ned', NULL)")
+    await load(shop, 'names', 'id,name,city', '1,Ann,Lyon')
+    const left = shop.place.at('.rowback/left')
+    const third = (await readdir(left)).find((name) => name.startsWith('000003-')) ?? ''
+    await rm(join(left, third))
+    const found = await shop.place.json<BackupVerifyOutput>(['backup', 'verify'], { code: 7 })
+    expect(found.problems.map(({ message }) => message)).toEqual([
+      `The record of what version 3 left is missing: left/${third}. Without it a rollback cannot tell what others changed then.`
+    ])
+    const before = await names(shop)
+    for (const more of [[], ['--dry-run']]) {
+      const { error } = await shop.place.json<Refused>(['rollback', '2', ...more], { code: 5 })
+      expect(error).toMatchObject({
+        code: 'drift.unknown',
+        message:
+          'The repository has lost the record of what version 3 left of names: it is not known which rows others changed then, and they would be lost.',
+        hint: expect.stringContaining('--yes'),
+        unknown: [{ table: 'names', versions: [3] }]
+      })
+    }
+    expect(await names(shop)).toEqual(before)
+    await shop.place.json(['rollback', '2', '--yes'])
+    expect(await names(shop)).toEqual([['1', 'Ann', 'Oslo']])
+    await shop.place.json(['rollback', '4'])
+    expect(await names(shop)).toEqual(before)
+  })
+
+  test('a record that a prune took is not lost', async () => {
+    const shop = await begin(NAMES)
+    for (const city of ['Rome', 'Oslo', 'Bonn']) await load(shop, 'names', 'id,name,city', `1,Ann,${city}`)
+    await shop.place.json(['backup', 'prune', '--keep-last', '1', '--yes'])
+    expect((await shop.place.json<BackupListOutput>(['backup', 'list'])).records).toHaveLength(2)
+    await shop.place.json(['backup', 'verify'])
+    await shop.place.json(['rollback', '2'])
+    expect(await names(shop)).toEqual([['1', 'Ann', 'Oslo']])
   })
 
   test('a record that no version has is no state, and goes with the next prune; so do those of pruned states', async () => {

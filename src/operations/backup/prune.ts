@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ExitCode, RowbackError } from '../../errors.ts'
 import type { Repository } from '../../store/repository.ts'
-import { anchorsAfter, committed, headOf } from '../../strategies/lifetimes.ts'
+import { anchorsAfter, committed } from '../../strategies/lifetimes.ts'
 import { expectedBackups } from '../../strategies/recovery.ts'
 import type { LiveState } from '../../strategies/session.ts'
 import { count, flag, versionReference, wait } from '../inputs.ts'
@@ -131,15 +131,15 @@ const NOTHING = {
 
 /**
  * The record of what a version left goes with the backup that holds the version's state, with which it has most in common;
- * the head's stays as long as there is a backup. One that the ledger does not name is of a version that was not committed.
+ * that after which none was taken stays as long as there is a backup. One that the ledger does not name is of a version that was not committed.
  */
 async function recordsGoing(repository: Repository, live: LiveState, kept: ReadonlySet<string>): Promise<string[]> {
   const stays = new Set(
     committed(live.versions)
-      .filter(
-        ({ number }) =>
-          (kept.size > 0 && number === headOf(live.versions)) || kept.has(anchorsAfter(live.versions, number)[0] ?? '')
-      )
+      .filter(({ number }) => {
+        const [next] = anchorsAfter(live.versions, number)
+        return next === undefined ? kept.size > 0 : kept.has(next)
+      })
       .map((version) => version.leftRecord)
   )
   return (await repository.left.names()).filter((name) => !stays.has(name))

@@ -1,10 +1,13 @@
 import { z } from 'zod'
 import { ExitCode, RowbackError } from '../../errors.ts'
+import type { Version } from '../../model/version.ts'
 import type { Manifest } from '../../store/manifest.ts'
 import { DamagedFile } from '../../store/objects.ts'
 import type { Repository } from '../../store/repository.ts'
 import type { Problem, VerifyLevel } from '../../store/verify.ts'
 import { Findings, VERIFY_LEVELS, Verifier } from '../../store/verify.ts'
+import { committed } from '../../strategies/lifetimes.ts'
+import { isLost } from '../../strategies/read-left.ts'
 import { backupsReached, expectedBackups, neededBy, scopeOf, versionsOf } from '../../strategies/recovery.ts'
 import type { Rehearsal } from '../../strategies/rehearse-restore.ts'
 import { rehearseRestore } from '../../strategies/rehearse-restore.ts'
@@ -123,7 +126,7 @@ async function checkChangeSets(
 }
 
 /**
- * One that the ledger does not name is of a version that was not committed; one that is not there went with its backup.
+ * One that the ledger does not name is of a version that was not committed; one that is not there and was not pruned is lost.
  * @returns how many there are
  */
 async function checkRecords(
@@ -135,6 +138,9 @@ async function checkRecords(
   const named = new Set(versions.map(({ leftRecord }) => leftRecord))
   const all = (await repository?.left.names()) ?? []
   const names = versions.length === 0 ? all : all.filter((name) => named.has(name))
+  for (const version of repository ? committed(versions) : []) {
+    if (await isLost(repository as Repository, versions, version)) findings.add(null, null, lostRecord(version))
+  }
   for (const name of names) {
     try {
       await verifier?.checkRecord(await (repository as Repository).left.get(name))
@@ -144,6 +150,10 @@ async function checkRecords(
     }
   }
   return names.length
+}
+
+function lostRecord({ number, leftRecord }: Version): string {
+  return `The record of what version ${number} left is missing: left/${leftRecord}.json. Without it a rollback cannot tell what others changed then.`
 }
 
 const NO_LEDGER: LiveState = { tables: [], tracked: new Map(), everTracked: [], versions: [] }
