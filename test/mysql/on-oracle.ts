@@ -6,7 +6,9 @@ import { startMysql } from '../support/servers/mysql.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const VITEST = fileURLToPath(new URL('../../node_modules/vitest/vitest.mjs', import.meta.url))
-const TESTS = ['test/engines/mysql.test.ts', 'test/mysql']
+const TESTS = ['engines/mysql.test.ts', 'mysql', 'strategies', 'revert', 'properties/mysql.test.ts'].map(
+  (path) => `test/${path}`
+)
 
 const server = await startMysql()
 try {

@@ -115,7 +115,7 @@ for (const [name, make] of Object.entries(HOSTS)) {
           ['SELECT a.id, b.id FROM customers a JOIN customers b ON a.id < b.id', [1, 2]]
         ] as const
         for (const [sql, row] of twice) {
-          if (shop.readsTwice) expect(await at(1, sql)).toEqual([row])
+          if (shop.readsTwice || strategy === 'incremental') expect(await at(1, sql)).toEqual([row])
           else
             expect(await errorOf(at(1, sql))).toMatchObject({
               code: 'query.live',
