@@ -71,7 +71,7 @@ export interface BlameOutput {
 export const blame = operation({
   name: 'blame',
   summary: 'who wrote a row: for each cell the version that set it, by whom, when and why',
-  details: `KEY is the value of the key (42), or for a key of several columns a=1,b=x; an object in JSON will do, too. A value that a rollback or revert brought back is blamed on the version that it came from. Under the incremental strategy the row is looked up in its table and its history, at the cost of a query by key; what others changed there cannot be told from the version that wrote the row, until it is adopted. Under snapshot the backups are read, of each the part that may hold the key: what others changed shows where no version can have done it, else it counts as part of the version before.`,
+  details: `KEY is the value of the key (42), or for a key of several columns a=1,b=x; an object in JSON will do, too. A value that a rollback or revert brought back is blamed on the version that it came from. Under the incremental strategy the row is looked up in its table and its history, at the cost of a query by key; what others changed there is read as it stands and cannot be told from the version that wrote the row, until rowback adopt or a rollback; rowback status --drift shows it. Under snapshot the backups are read, of each the part that may hold the key: what others changed shows where no version can have done it, else it counts as part of the version before.`,
   example: 'rowback blame customers 42',
   positional: ['table', 'key'],
   input: z.object({
