@@ -45,6 +45,21 @@ export function driftInWords({ table, inserted, updated, deleted, rows }: DriftJ
   return `${plural(changed, 'row')} of ${table}${keys}`
 }
 
+/** So many tables are named. */
+export const MOST_NAMED = 3
+
+/** The same of several tables. */
+export function driftsInWords(drift: readonly DriftJson[]): string {
+  const named = drift.slice(0, MOST_NAMED).map(driftInWords)
+  const more = drift.length - named.length
+  return listed(more > 0 ? [...named, `rows of ${plural(more, 'more table')}`] : named)
+}
+
+/** `a, b and c`. */
+export function listed(parts: readonly string[]): string {
+  return parts.length < 2 ? parts.join() : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`
+}
+
 function keysInWords(rows: DriftJson['rows'], changed: number): string {
   const [first] = rows
   const names = Object.keys(first?.key ?? {})

@@ -3,7 +3,7 @@ import type { Engine } from '../engines/engine.ts'
 import { RowbackError } from '../errors.ts'
 import type { VersionHeader } from '../ledger/ledger.ts'
 import type { DriftJson } from '../model/drift.ts'
-import { driftJson } from '../model/drift.ts'
+import { driftJson, driftsInWords } from '../model/drift.ts'
 import type { Repository } from '../store/repository.ts'
 import type { Drift } from '../strategies/find-drift.ts'
 import { DriftFinder, leftByHead } from '../strategies/find-drift.ts'
@@ -113,20 +113,34 @@ async function assertDrifted(
   to: number
 ): Promise<void> {
   const left = await leftByHead(repository, live)
-  if (!left || !repository) {
+  const finder = repository && new DriftFinder(engine, repository, live)
+  const tables = left ? planRoute(live, to, left) : []
+  const drift = left && (await engine.readTransaction(async () => finder?.onRoute(tables, to, null)))
+  if (drift && (drift.tables.length > 0 || tables.some((step) => step.kind === 'rebuild'))) return
+  const theirs = await engine.readTransaction(async () => finder?.inHistories([...live.tracked.values()]))
+  if (theirs && theirs.tables.length > 0) throw toBeAdopted(theirs, to)
+  if (!drift) {
     throw new RowbackError({
       code: 'rollback.head',
       message: `Version ${to} is the head, and what it left is not on record, so it is not known what others changed since.`,
       hint: 'Choose an earlier version; see them with: rowback log'
     })
   }
-  const tables = planRoute(live, to, left)
-  const drift = await engine.readTransaction(() => new DriftFinder(engine, repository, live).onRoute(tables, to, null))
-  if (drift.tables.length > 0 || tables.some((step) => step.kind === 'rebuild')) return
   throw new RowbackError({
     code: 'rollback.head',
     message: `Version ${to} is the head, and no row was changed since by others: there is nothing to do.`,
     hint: 'To go further back, choose an earlier version; see them with: rowback log'
+  })
+}
+
+/** Under the incremental strategy a rollback undoes versions, and what others did is none until it is adopted. */
+function toBeAdopted(drift: Drift, to: number): RowbackError {
+  const tables = drift.tables.map(driftJson)
+  return new RowbackError({
+    code: 'rollback.head',
+    message: `Version ${to} is the head, and others changed ${driftsInWords(tables)} since, under the incremental strategy: a rollback takes that back once it is a version.`,
+    hint: `Record it: rowback adopt. Then take it back: rowback rollback ${to}. To see it: rowback status --drift`,
+    details: { drift: tables }
   })
 }
 

@@ -1,11 +1,8 @@
 import { ExitCode, RowbackError } from '../errors.ts'
 import type { DriftJson } from '../model/drift.ts'
-import { driftInWords, driftJson } from '../model/drift.ts'
+import { driftJson, driftsInWords, listed, MOST_NAMED } from '../model/drift.ts'
 import { plural } from '../model/plural.ts'
 import type { Drift } from './find-drift.ts'
-
-/** So many tables are named. */
-const MOST_NAMED = 3
 
 /**
  * @param to the version to go back to
@@ -25,7 +22,7 @@ export function refuseDrift({ tables, unknown, notes }: Drift, to: number, head:
       : `To see them, among what versions changed since: ${diffOf(to, drift)}`
   throw new RowbackError({
     code: 'drift',
-    message: `Others changed ${inWords(drift)} since version ${to}, which would be lost.`,
+    message: `Others changed ${driftsInWords(drift)} since version ${to}, which would be lost.`,
     hint: `To overwrite them, add --yes; a backup or the history keeps them. ${see}`,
     exit: ExitCode.conflict,
     details: { drift, notes }
@@ -53,7 +50,7 @@ export function refuseClosing({ tables, notes }: Drift): void {
   const drift = tables.map(driftJson)
   throw new RowbackError({
     code: 'drift',
-    message: `Others changed ${inWords(drift)} since the versions that wrote them. A history that is closed now would show this as what those versions left.`,
+    message: `Others changed ${driftsInWords(drift)} since the versions that wrote them. A history that is closed now would show this as what those versions left.`,
     hint: 'Record it first: rowback adopt. To see it: rowback status --drift. To close the history all the same, add --yes.',
     exit: ExitCode.conflict,
     details: { drift, notes }
@@ -63,14 +60,4 @@ export function refuseClosing({ tables, notes }: Drift): void {
 function diffOf(to: number, drift: readonly DriftJson[]): string {
   const [only] = drift.length === 1 ? drift : []
   return `rowback diff ${to}${only && /^\w+$/.test(only.table) ? ` --table ${only.table}` : ''}`
-}
-
-function inWords(drift: readonly DriftJson[]): string {
-  const named = drift.slice(0, MOST_NAMED).map(driftInWords)
-  const more = drift.length - named.length
-  return listed(more > 0 ? [...named, `rows of ${plural(more, 'more table')}`] : named)
-}
-
-function listed(parts: readonly string[]): string {
-  return parts.length < 2 ? parts.join() : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`
 }
