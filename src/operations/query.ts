@@ -1,8 +1,9 @@
 import { z } from 'zod'
-import type { QueryResult } from '../engines/engine.ts'
+import type { Engine, QueryResult } from '../engines/engine.ts'
 import { RowbackError } from '../errors.ts'
 import { toJson } from '../model/value.ts'
 import { headOf } from '../strategies/lifetimes.ts'
+import type { KnownHistory } from '../strategies/session.ts'
 import { StateReader } from '../strategies/state-reader.ts'
 import { namesBackup, openBackup } from './backup/named-backup.ts'
 import type { Context } from './context.ts'
@@ -21,7 +22,7 @@ export const query = operation({
   summary: 'run a query that can only read',
   details: `Under the incremental strategy each row says in version_id which version wrote it:
   SELECT * FROM customers JOIN rowback_version USING (version_id)
-With --at the tables that the query names are as a version left them or a backup holds them, without version_id: any SELECT will do, joins and all. Views are as they are now, over the tables as they were.`,
+With --at the tables that the query names are as a version left them or a backup holds them, without version_id: any SELECT will do, joins and all. Views are as they are now, over the tables as they were. Rows of such tables that others changed past rowback are read as they stand, until rowback adopt or a rollback; rowback status --drift shows them.`,
   example: 'rowback query "SELECT count(*) FROM customers"',
   positional: ['sql'],
   input: z.object({
@@ -43,7 +44,7 @@ With --at the tables that the query names are as a version left them or a backup
   }
 })
 
-/** What is still the newest state is asked as it is. */
+/** What is still the newest state is asked as it is, where that shows no version column. */
 async function askPast(context: Context, sql: string, reference: string, notes: string[]): Promise<QueryResult> {
   const { engine } = context
   const backups = namesBackup(reference) ? await context.repository() : null
@@ -54,7 +55,7 @@ async function askPast(context: Context, sql: string, reference: string, notes: 
   return engine.readTransaction(async () => {
     const live = await context.liveToRead()
     const at = await context.versionNumberOrTime(reference, live.versions)
-    if (at === headOf(live.versions)) return engine.readOnlyQuery(sql)
+    if (at === headOf(live.versions) && !(await showsVersions(engine, live, sql))) return engine.readOnlyQuery(sql)
     const repository = await context.repositoryIfNeeded(live, at)
     const reader = await StateReader.open(engine, live, repository, at)
     const read = new Set<string>()
@@ -71,6 +72,14 @@ async function askPast(context: Context, sql: string, reference: string, notes: 
     notes.push(...(await told()))
     return result
   })
+}
+
+/** Whether a query of the tables as they are may come upon a version column, also by a view. */
+async function showsVersions(engine: Engine, { tracked }: KnownHistory, sql: string): Promise<boolean> {
+  if (engine.capabilities.invisibleColumns || tracked.size === 0) return false
+  const asked = sql.toLowerCase()
+  const isAsked = (name: string) => asked.includes(name.toLowerCase())
+  return [...tracked.keys()].some(isAsked) || (await engine.schemaObjects()).objects.some(({ name }) => isAsked(name))
 }
 
 /** @throws RowbackError `query.several`, because the driver would leave out all but the first */

@@ -59,6 +59,36 @@ for (const [keys, id] of Object.entries(KEYS)) {
         "INSERT INTO names (id, name, city) VALUES (2, 'Bobby', 'Oslo'), (9, 'Ned', NULL)"
       )
 
+    test('are not taken back by a rollback to the head, which says how they are', async () => {
+      const shop = await begin()
+      expect((await refused(shop, 'rollback', 'HEAD')).code).toBe('rollback.head')
+      const before = await names(shop)
+      await change(shop)
+      expect(await refused(shop, 'rollback', 'HEAD')).toMatchObject({
+        code: 'rollback.head',
+        message: expect.stringMatching(/^Version 2 is the head, and others changed 4 rows of names \(id .*\) since/),
+        hint: expect.stringMatching(/rowback adopt.*rowback rollback 2\b.*rowback status --drift/),
+        drift: [{ table: 'names', inserted: 1, updated: 2, deleted: 1 }]
+      })
+      await adopt(shop)
+      await shop.place.json(['rollback', '2'])
+      expect(await names(shop)).toEqual(before)
+    })
+
+    test('a query of the head by its number has the columns of the table, as one of the past has', async () => {
+      const shop = await begin()
+      await shop.sql('CREATE VIEW shown AS SELECT * FROM names', 'CREATE TABLE other (a INT)')
+      const columns = async (version: string, from: string) =>
+        (await shop.place.json<{ columns: string[] }>(['query', '--at', version, `SELECT * FROM ${from}`])).columns
+      for (const version of ['1', '2', 'HEAD']) {
+        expect(await columns(version, 'names')).toEqual(['id', 'name', 'city'])
+      }
+      expect(await columns('HEAD', 'shown')).toEqual(['id', 'name', 'city'])
+      expect(await columns('HEAD', 'other')).toEqual(['a'])
+      const { rows } = await shop.place.json<{ rows: unknown[] }>(['query', '--at', '2', 'SELECT * FROM names'])
+      expect(rows).toHaveLength((await names(shop)).length)
+    })
+
     test('are found beside what backup and change sets make, and adopted as a version', async () => {
       const shop = await begin()
       expect(await drift(shop)).toEqual({ tables: [], notes: [] })
