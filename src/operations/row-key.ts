@@ -65,12 +65,20 @@ function textsOfPairs(given: string, names: readonly string[]): string[] | null 
 function cellOf(engine: Engine, column: Column, text: string): Value {
   const coerced = coercerFor(column)(text)
   if (coerced instanceof CellFailure) {
-    if (engine.capabilities.typesPerValue) return text
+    const { kind } = column.type
+    if (engine.capabilities.typesPerValue) return kind === 'text' || kind === 'blob' ? text : asHeld(text)
     throw usageError('key.invalid', `${column.name}: ${coerced.reason}.`, 'See the key with: rowback inspect TABLE')
   }
   const held = engine.adapter(column)?.(coerced) ?? coerced
   if (held instanceof Unholdable) throw usageError('key.invalid', `${column.name}: ${held.reason}.`)
   return typeof held === 'number' && column.type.kind === 'integer' ? BigInt(held) : held
+}
+
+/** Where a number is declared such a database holds what looks like one as one, also beyond what a load may bring. */
+function asHeld(text: string): Value {
+  if (!/^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(text)) return text
+  const integer = /^\s*-?\d+\s*$/.test(text) ? BigInt(text) : null
+  return integer !== null && BigInt.asIntN(64, integer) === integer ? integer : Number(text)
 }
 
 function misfit(table: string, names: readonly string[], given: GivenKey) {

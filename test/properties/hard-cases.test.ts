@@ -367,3 +367,16 @@ for (const rowid of ['', 'WITHOUT ROWID']) {
     expect((await db.diff(1, 2)).tables[0]).toMatchObject({ inserted: 0, updated: 1, deleted: 0 })
   })
 }
+
+test('blame finds a row in a backup by a number that no load may bring', async () => {
+  await begin(
+    'CREATE TABLE sizes (size NUMERIC PRIMARY KEY, v TEXT)',
+    'CREATE TABLE t (id INTEGER PRIMARY KEY)',
+    "INSERT INTO sizes VALUES (1e300, 'a'), ('x', 'b')"
+  )
+  await load('t', 'insert', 'snapshot', [{ id: 1 }], { scope: 'database' })
+  for (const key of ['1e300', '1e+300', 'x']) {
+    const { cells } = await db.blame('sizes', { size: key })
+    expect(cells.map(({ version }) => version)).toEqual([0, 0])
+  }
+})
