@@ -105,12 +105,29 @@ interface PruneStep {
   before: number
 }
 
+/** Old backups are given up, and with them versions. */
+interface GiveUpStep {
+  kind: 'give up'
+  /** How many of the newest backups stay. */
+  keep: number
+}
+
 export interface Scenario {
   /** By name. */
   tables: string[]
   /** Rows that are there before the first version, per table. */
   seeds: DiceRow[][]
-  steps: (MigrateStep | ExecStep | RollbackStep | EnableStep | RevertStep | OthersStep | AdoptStep | PruneStep)[]
+  steps: (
+    | MigrateStep
+    | ExecStep
+    | RollbackStep
+    | EnableStep
+    | RevertStep
+    | OthersStep
+    | AdoptStep
+    | PruneStep
+    | GiveUpStep
+  )[]
   /** Picks versions for the checks at the end, from 0 to 99. */
   picks: number[]
 }
@@ -128,6 +145,8 @@ export interface ScenarioOptions {
   adopts?: boolean
   /** Old history is taken out of the database on the way. */
   prunes?: boolean
+  /** Old backups are given up on the way. */
+  givesUp?: boolean
   /** How many groups of tables come together. */
   maxGroups?: number
 }
@@ -143,6 +162,7 @@ export function scenarios({
   others = false,
   adopts = false,
   prunes = false,
+  givesUp = false,
   maxGroups = 2
 }: ScenarioOptions): fc.Arbitrary<Scenario> {
   const often = <T>(value: T, others: T, times: number) =>
@@ -181,6 +201,10 @@ export function scenarios({
   const othersStep: fc.Arbitrary<OthersStep> = fc.record({ kind: fc.constant('others' as const), ...change })
   const adoptStep: fc.Arbitrary<AdoptStep> = fc.record({ kind: fc.constant('adopt' as const), ...change })
   const pruneStep: fc.Arbitrary<PruneStep> = fc.record({ kind: fc.constant('prune' as const), before: fc.nat(99) })
+  const giveUpStep: fc.Arbitrary<GiveUpStep> = fc.record({
+    kind: fc.constant('give up' as const),
+    keep: fc.integer({ min: 1, max: 3 })
+  })
   const execStep: fc.Arbitrary<ExecStep> = fc.record({
     kind: fc.constant('exec' as const),
     table: fc.nat(99),
@@ -199,7 +223,8 @@ export function scenarios({
     ...(reverts ? [{ arbitrary: revertStep, weight: 5 }] : []),
     ...(others ? [{ arbitrary: othersStep, weight: 5 }] : []),
     ...(adopts ? [{ arbitrary: adoptStep, weight: 3 }] : []),
-    ...(prunes ? [{ arbitrary: pruneStep, weight: 2 }] : [])
+    ...(prunes ? [{ arbitrary: pruneStep, weight: 2 }] : []),
+    ...(givesUp ? [{ arbitrary: giveUpStep, weight: 2 }] : [])
   )
   return fc.record({
     tables: fc
@@ -247,6 +272,8 @@ export class Played {
   readonly versions: (PlayedVersion | PlayedMigration)[] = []
   /** By version. */
   readonly states = new Map<number, DatabaseState>()
+  /** Versions that were given up: what is asked of them is told as it was, or refused. */
+  readonly lost = new Set<number>()
   database!: PropertyDatabase
   db!: Rowback
   #state: DatabaseState = new Map()
@@ -287,7 +314,11 @@ export class Played {
     return [...this.states.keys()]
   }
 
-  pick(hundredth: number, numbers = this.numbers): number {
+  get reachable(): number[] {
+    return this.numbers.filter((number) => !this.lost.has(number))
+  }
+
+  pick(hundredth: number, numbers = this.reachable): number {
     return numbers[Math.floor((hundredth * numbers.length) / 100)] ?? 0
   }
 
@@ -306,13 +337,13 @@ export class Played {
   async #play(check: Check = async () => {}): Promise<void> {
     this.database = await this.engine.make(this.folder, 'data')
     await this.#makeTables()
+    this.#state = await this.read()
+    this.states.set(0, this.#state)
     this.db = await open({
       target: this.database.target,
       repository: join(this.folder, 'repository'),
       author: 'a property'
     })
-    this.#state = await this.read()
-    this.states.set(0, this.#state)
     for (const step of this.scenario.steps) {
       const { head } = this
       if (step.kind === 'migrate') await this.#migrate(step)
@@ -322,8 +353,9 @@ export class Played {
       else if (step.kind === 'others') await this.#others(step)
       else if (step.kind === 'adopt') await this.#adopt(step)
       else if (step.kind === 'prune') await this.#prune(step)
+      else if (step.kind === 'give up') await this.#giveUp(step)
       else await this.#rollBack(step)
-      if (this.head > head || (step.kind === 'prune' && head > 0)) await check(this)
+      if (this.head > head || (/^(prune|give up)$/.test(step.kind) && head > 0)) await check(this)
     }
   }
 
@@ -557,6 +589,15 @@ export class Played {
     expect(show(await this.read()), 'a prune changes nothing').toEqual(show(this.#state))
   }
 
+  /** What can still be gone back to is what the prune does not name. */
+  async #giveUp({ keep }: GiveUpStep): Promise<void> {
+    if (this.versions.length === 0) return
+    const { lostVersions } = await this.db.run(backupPrune, { keepLast: keep, yes: true })
+    for (const version of lostVersions) this.lost.add(version)
+    this.script.push(`prune to the last ${keep}: gives up ${lostVersions}`)
+    expect(show(await this.read()), 'a prune changes nothing').toEqual(show(this.#state))
+  }
+
   /** The database itself says what the script makes of the rows, or that it cannot be. */
   async #exec(step: ExecStep): Promise<void> {
     const spec = this.tables[step.table % this.tables.length] as TableSpec
@@ -588,9 +629,9 @@ export class Played {
   async #rollBack(step: RollbackStep): Promise<void> {
     const to = this.pick(
       step.to,
-      this.numbers.filter((number) => number !== this.head)
+      this.reachable.filter((number) => number !== this.head)
     )
-    if (this.versions.length > 0) await this.rollBackTo(to)
+    if (this.versions.length > 0 && to !== this.head && !this.lost.has(to)) await this.rollBackTo(to)
   }
 
   /** Rolls back, over what others changed, and remembers the version. */

@@ -94,12 +94,44 @@ export function propertyTests(engine: PropertyEngine, runs: number): void {
       prunes: true
     },
     cascades: { groups: cascading, strategies: ['snapshot'], reverts: true },
-    'mixed cascades': { groups: cascading, strategies: [...both], switches: true, adopts: true, prunes: true }
+    'mixed cascades': {
+      reverts: true,
+      groups: cascading,
+      strategies: [...both],
+      switches: true,
+      adopts: true,
+      prunes: true
+    }
   }
   for (const [name, options] of Object.entries(sorts)) {
     property(engine, `after each step all is as the model has it: ${name}`, runs, options, EVERY_CHECK)
   }
   driftTest(engine, runs)
+  givenUpTest(engine, runs)
+}
+
+/** Where values come from is then known in part only. */
+function givenUpTest(engine: PropertyEngine, runs: number): void {
+  const options: ScenarioOptions = {
+    groups: [...engine.groups, ...engine.keyless],
+    strategies: ['snapshot', 'incremental'],
+    switches: true,
+    adopts: true,
+    prunes: true,
+    givesUp: true
+  }
+  property(engine, 'what no prune gave up is still there', runs, options, {
+    async afterEach(played) {
+      await checkStates(played)
+      await checkDiffsOfHead(played)
+    },
+    async atEnd(played) {
+      await checkDiffs(played)
+      await checkCopies(played)
+      await checkRollbacks(played)
+      await checkStates(played)
+    }
+  })
 }
 
 /** Rows that refer to others may keep a rollback from being made at all. */
