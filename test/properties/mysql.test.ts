@@ -5,4 +5,4 @@ import { HOW_TO_PROVIDE } from '../support/servers/find.ts'
 
 const server = inject('mysqlUrl')
 if (server === null) test.skip(`properties (mysql): ${HOW_TO_PROVIDE}`)
-else propertyTests(mysqlEngine(server), 6)
+else propertyTests(mysqlEngine(server), 4)

@@ -3,7 +3,7 @@ import { sqliteEngine } from '../support/properties-sqlite.ts'
 import { property, propertyTests } from '../support/properties-suite.ts'
 import { GROUPS } from '../support/properties-tables.ts'
 
-propertyTests(sqliteEngine, 12)
+propertyTests(sqliteEngine, 8)
 
 property(
   sqliteEngine,
