@@ -1,11 +1,13 @@
-import { rename, rm } from 'node:fs/promises'
+import { readdir, rename, rm } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import type { Rowback } from '../../src/index.ts'
 import { open } from '../../src/index.ts'
 import { backupPrune } from '../../src/operations/backup/prune.ts'
 import { backupRestore } from '../../src/operations/backup/restore.ts'
+import type { BackupVerifyOutput } from '../../src/operations/backup/verify.ts'
 import { backupVerify } from '../../src/operations/backup/verify.ts'
 import { Repository } from '../../src/store/repository.ts'
+import { VERIFY_LEVELS } from '../../src/store/verify.ts'
 import { Workplace } from '../support/cli.ts'
 import { MysqlBench } from '../support/mysql-bench.ts'
 import { HOW_TO_PROVIDE } from '../support/servers/find.ts'
@@ -210,6 +212,33 @@ for (const [name, make] of Object.entries(HOSTS)) {
           ['Cleo', 4],
           ['Gus', 9]
         ])
+      })
+
+      test('one that is missing is named, with and without the database, and nothing is pruned meanwhile', async () => {
+        const folder = shop.place.at('.rowback/changesets')
+        const second = (await readdir(folder)).find((name) => name.startsWith('000002-')) ?? ''
+        const missing = [
+          'The change set of version 2 is missing. Without it states from that version on may not be made again.'
+        ]
+        await rename(`${folder}/${second}`, shop.place.at(second))
+        for (const level of VERIFY_LEVELS) {
+          const { problems } = await shop.db.run(backupVerify, { level, rehearse: false })
+          expect(problems.map(({ message }) => message)).toEqual(missing)
+        }
+        const refused = await errorOf(shop.db.run(backupPrune, { keepLast: 1, yes: true }))
+        expect([refused.code, refused.exit]).toEqual(['backup.missing', 7])
+        const unnamed = await errorOf(shop.db.run(backupVerify, { version: '3', rehearse: false }))
+        expect(unnamed.hint).toContain('rowback backup verify 3 --rehearse')
+        await rename(shop.place.at(second), `${folder}/${second}`)
+        expect((await shop.db.run(backupVerify, { rehearse: false })).problems).toEqual([])
+        await shop.db.run(backupPrune, { keepLast: 1, yes: true })
+        await rename(`${folder}/${second}`, shop.place.at(second))
+        await shop.lose()
+        const alone = await shop.place.json<BackupVerifyOutput>(
+          ['backup', 'verify', '--target', shop.db.config.target, '--repository', '.rowback'],
+          { code: 7 }
+        )
+        expect(alone.problems.map(({ message }) => message)).toEqual(missing)
       })
 
       test('a row that is missing among them is no row that never was', async () => {

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ExitCode, RowbackError } from '../../errors.ts'
 import type { Repository } from '../../store/repository.ts'
 import { anchorsAfter, committed } from '../../strategies/lifetimes.ts'
+import { assertChangeSets } from '../../strategies/lost-change-sets.ts'
 import { expectedBackups } from '../../strategies/recovery.ts'
 import type { LiveState } from '../../strategies/session.ts'
 import { count, flag, versionReference, wait } from '../inputs.ts'
@@ -152,11 +153,12 @@ async function beginnings(repository: Repository): Promise<Set<string>> {
 }
 
 /**
- * A backup that the ledger names and that is gone may come back from another disk; its rows must not be swept away before.
- * @throws RowbackError `backup.missing`
+ * A backup that the ledger names and that is gone, and a change set, may come back from another disk; the rows must not be swept away before.
+ * @throws RowbackError `backup.missing` or `backup.damaged`
  */
 async function assertComplete(repository: Repository, live: LiveState): Promise<void> {
   for (const anchor of await expectedBackups(live.versions, repository)) await repository.manifest(anchor)
+  await assertChangeSets(repository, live.versions)
 }
 
 function losesVersions({ pruned, lostVersions, bytes }: BackupPruneOutput): RowbackError {

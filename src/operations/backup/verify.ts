@@ -1,12 +1,14 @@
 import { z } from 'zod'
 import { ExitCode, RowbackError } from '../../errors.ts'
 import type { Version } from '../../model/version.ts'
+import type { ChangeSet } from '../../store/change-set.ts'
 import type { Manifest } from '../../store/manifest.ts'
 import { DamagedFile } from '../../store/objects.ts'
 import type { Repository } from '../../store/repository.ts'
 import type { Problem, VerifyLevel } from '../../store/verify.ts'
 import { Findings, VERIFY_LEVELS, Verifier } from '../../store/verify.ts'
-import { committed } from '../../strategies/lifetimes.ts'
+import { committed, trackedAt } from '../../strategies/lifetimes.ts'
+import { lostChangeSet, lostChangeSets } from '../../strategies/lost-change-sets.ts'
 import { isLost } from '../../strategies/read-left.ts'
 import { backupsReached, expectedBackups, neededBy, scopeOf, versionsOf } from '../../strategies/recovery.ts'
 import type { Rehearsal } from '../../strategies/rehearse-restore.ts'
@@ -77,7 +79,7 @@ export const backupVerify = operation({
         context.onProgress({ table: shownName(backup.name), bytesRead: done, bytes: chunks, rows: 0 })
       })
     }
-    const changeSets = options.version === undefined ? await checkChangeSets(repository, verifier, findings) : 0
+    const changeSets = options.version === undefined ? await checkChangeSets(repository, live, verifier, findings) : 0
     const records = options.version === undefined ? await checkRecords(repository, live, verifier, findings) : 0
     const versions = versionsOf(live, names, readable)
     const problems = findings.problems.map((problem) => ({
@@ -110,17 +112,25 @@ export const backupVerify = operation({
 /** @returns how many there are */
 async function checkChangeSets(
   repository: Repository | null,
+  { versions }: LiveState,
   verifier: Verifier | null,
   findings: Findings
 ): Promise<number> {
-  const names = (await repository?.changeSets.names()) ?? []
+  if (!repository) return 0
+  const names = await repository.changeSets.names()
+  const readable: ChangeSet[] = []
   for (const name of names) {
     try {
-      await verifier?.checkChangeSet(await (repository as Repository).changeSets.read(name))
+      const changeSet = await repository.changeSets.read(name)
+      readable.push(changeSet)
+      await verifier?.checkChangeSet(changeSet)
     } catch (error) {
       if (!(error instanceof DamagedFile)) throw error
       findings.add(null, error.file, `A change set: ${error.message}`)
     }
+  }
+  for (const version of await lostChangeSets(repository, versions, readable)) {
+    findings.add(null, null, `${lostChangeSet(version)} Without it states from that version on may not be made again.`)
   }
   return names.length
 }
@@ -187,6 +197,7 @@ async function namesToVerify(
   const others = await takenByThemselves(repository, number)
   const wanted = [...anchors, ...others]
   if (wanted.length === 0 && !rehearse) {
+    if (trackedAt(live.everTracked, live.versions, number).size > 0) throw madeOfChangeSets(number)
     throw new RowbackError({
       code: 'backup.missing',
       message: `There is no backup of the state of version ${number}, in which the tables are now.`,
@@ -195,6 +206,15 @@ async function namesToVerify(
     })
   }
   return wanted
+}
+
+function madeOfChangeSets(number: number): RowbackError {
+  return new RowbackError({
+    code: 'backup.missing',
+    message: `No backup is of version ${number} alone: its tables are made of an earlier backup and change sets.`,
+    hint: `Check these among all with: rowback backup verify; or make the state and compare it: rowback backup verify ${number} --rehearse`,
+    exit: ExitCode.backupDamaged
+  })
 }
 
 /** The backups that a version's state is read from. */
