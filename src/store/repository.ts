@@ -308,7 +308,7 @@ export class Repository {
     const known = this.#manifests.get(name)
     if (known) return known
     const path = this.#manifestPath(name)
-    if (!existsSync(path)) throw await this.#missing(name)
+    if (!existsSync(path)) throw await this.whyMissing(name)
     const text = await readText(path)
     if (ObjectStore.hash(text) !== name.slice(name.indexOf('-') + 1)) throw damaged(path, 'was altered')
     const manifest = parsed(path, text, manifestSchema)
@@ -316,7 +316,8 @@ export class Repository {
     return manifest
   }
 
-  async #missing(name: string): Promise<RowbackError> {
+  /** What is said of a backup that is not there: it was pruned, or is lost. */
+  async whyMissing(name: string): Promise<RowbackError> {
     const pruned = await this.pruned(name)
     return new RowbackError({
       code: 'backup.missing',

@@ -113,6 +113,17 @@ describe('backup verify', () => {
     expect((await verify('rows', 0)).problems).toEqual([])
   })
 
+  test('a missing manifest is listed among the damaged, with its versions', async () => {
+    const path = await manifestPath(2)
+    await rm(path)
+    const name = path.slice(path.lastIndexOf('/') + 1, -5)
+    const list = await place.json<BackupListOutput>(['backup', 'list', '--target', 'sqlite:shop.db'], { code: 7 })
+    expect(list.backups.map(({ version }) => version)).toEqual([3, 1])
+    expect(list.damaged).toEqual([
+      { backup: name, message: `The backup ${name} is not in the repository ${place.at('.rowback')}.`, neededBy: [1] }
+    ])
+  })
+
   test('an altered record of what a version left: every level, and no rollback on it', async () => {
     const [, second = ''] = (await readdir(place.at('.rowback/left'))).sort()
     const path = place.at(`.rowback/left/${second}`)

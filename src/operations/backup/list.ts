@@ -8,7 +8,7 @@ import { committed } from '../../strategies/lifetimes.ts'
 import type { NewestState } from '../../strategies/lost-state.ts'
 import { newestState } from '../../strategies/lost-state.ts'
 import { readLeft } from '../../strategies/read-left.ts'
-import { neededBy, versionsOf } from '../../strategies/recovery.ts'
+import { missingBackups, neededBy, versionsOf } from '../../strategies/recovery.ts'
 import type { LiveState } from '../../strategies/session.ts'
 import type { Context } from '../context.ts'
 import { restoreNewest } from '../lost-database.ts'
@@ -37,7 +37,7 @@ export interface ListedBackup extends BackupJson {
   tags: string[]
 }
 
-/** A full backup that cannot be read. */
+/** A full backup that cannot be read, or that the ledger names and that is not there. */
 export interface DamagedBackup {
   backup: string
   /** What is wrong, with the file's name. */
@@ -49,7 +49,7 @@ export interface DamagedBackup {
 export interface BackupListOutput {
   /** The newest first; `neededBy` is null where the database cannot be asked. */
   backups: (Omit<ListedBackup, 'neededBy'> & { neededBy: number[] | null })[]
-  /** Those that cannot be read, the newest first. */
+  /** Those that cannot be read or are missing, the newest first. */
   damaged: DamagedBackup[]
   /** Of versions whose record says what they left, by which changes of others are told; empty where the database cannot be asked. */
   records: LeftJson[]
@@ -78,8 +78,14 @@ export const backupList = operation({
     const live = await context.liveState()
     const lost = versionsOfLostRepository(repository.root, live.versions)
     if (lost.length > 0) throw repositoryMissing(repository.root, lost)
-    const { readable, damaged } = await repository.backupsAsFound()
-    const needed = versionsOf(live, await repository.names(), readable)
+    const found = await repository.backupsAsFound()
+    const { readable } = found
+    const damaged = [...found.damaged, ...(await missing(repository, live))].sort((a, b) => (a.name < b.name ? -1 : 1))
+    const needed = versionsOf(
+      live,
+      [...readable, ...damaged].map(({ name }) => name),
+      readable
+    )
     const { records, faults } = await listRecords(repository, live)
     return {
       backups: listed(live, readable, needed).reverse(),
@@ -91,6 +97,12 @@ export const backupList = operation({
   },
   exitCode: ({ damaged }) => (damaged.length > 0 ? ExitCode.backupDamaged : ExitCode.done)
 })
+
+/** Those that the ledger names and that are not there. */
+async function missing(repository: Repository, live: LiveState): Promise<{ name: string; error: RowbackError }[]> {
+  const { backups } = await missingBackups(live.versions, repository)
+  return Promise.all(backups.map(async (name) => ({ name, error: await repository.whyMissing(name) })))
+}
 
 const CHECK = 'Name every file that is damaged, and the versions that need it, with: rowback backup verify'
 
