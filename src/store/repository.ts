@@ -30,14 +30,28 @@ const WORTH_READING_ASIDE = 8 << 20
 const SOON_MS = 1000
 /** How long to wait for others where nobody says, in milliseconds. */
 const PATIENCE_MS = 5000
-const formatSchema = z.object({
+const formatSchema = z.looseObject({
   format: z.int(),
   hash: z.string(),
   repository: z.string(),
   database: z.string(),
   /** Of a repository that was begun when an earlier one was lost: backups of versions up to this one were in that. */
-  since: z.int().optional()
+  since: z.int().optional(),
+  /** Of the others; older repositories have none, and no members that are not known. */
+  check: z.string().optional()
 })
+const FORMAT_MEMBERS = Object.keys(formatSchema.shape)
+
+type Format = z.infer<typeof formatSchema>
+
+function checkOf({ format, hash, repository, database, since = 0 }: Format): string {
+  return ObjectStore.hash(JSON.stringify([format, hash, repository, database, since]))
+}
+
+function isAltered(format: Format): boolean {
+  if (format.check !== undefined) return format.check !== checkOf(format)
+  return format.hash !== 'sha256' || Object.keys(format).some((member) => !FORMAT_MEMBERS.includes(member))
+}
 
 /** The backup repository: a folder of full backups of one database. See docs/repository-format.md. */
 export class Repository {
@@ -167,6 +181,7 @@ export class Repository {
       )
     }
     if (database !== null && format.database !== database) throw otherDatabase(this.root)
+    if (isAltered(format)) throw damaged(join(this.root, FORMAT_FILE), 'was altered')
     this.#since = format.since ?? 0
   }
 
@@ -177,7 +192,7 @@ export class Repository {
 
   async #initialise(path: string, database: string, since: number): Promise<void> {
     const format = { format: FORMAT, hash: 'sha256', repository: randomUUID(), database, ...(since > 0 && { since }) }
-    await this.#writeJsonOnce(path, JSON.stringify(format, null, 2))
+    await this.#writeJsonOnce(path, JSON.stringify({ ...format, check: checkOf(format) }, null, 2))
     await syncDirectory(this.root)
   }
 

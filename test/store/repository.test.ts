@@ -56,8 +56,24 @@ describe('the folder', () => {
       format: 1,
       hash: 'sha256',
       repository: expect.stringMatching(/^[0-9a-f-]{36}$/),
-      database
+      database,
+      check: expect.stringMatching(/^[0-9a-f]{64}$/)
     })
+  })
+
+  test('says so where any bit of it is flipped, and is read where it is of before there was a check', async () => {
+    const path = join(root, 'format.json')
+    const good = await readFile(path)
+    for (let bit = 0; bit < good.length * 8; bit++) {
+      const bad = Buffer.from(good)
+      bad[bit >> 3] = (bad[bit >> 3] as number) ^ (1 << (bit & 7))
+      await writeFile(path, bad)
+      await expect(Repository.openForReading(root, null)).rejects.toThrow('format')
+    }
+    const { check: _, ...older } = JSON.parse(good.toString('utf8'))
+    await writeFile(path, JSON.stringify(older))
+    const repository = await Repository.openForReading(root, database)
+    repository.close()
   })
 
   test('is opened again as it is', async () => {
