@@ -104,7 +104,7 @@ describe('the lock of a repository', () => {
     ;(await Repository.openForReading(root, database, 0)).close()
     await expect(Repository.openAlone(root, database, 0)).rejects.toMatchObject({
       code: 'backup.not_written',
-      hint: `When no rowback is running, delete the file ${join(root, 'lock')}.`
+      hint: `When nothing else uses the repository, delete the file ${join(root, 'lock')}.`
     })
   })
 

@@ -252,8 +252,10 @@ for (const [keys, id] of Object.entries(KEYS)) {
         expect(error.code).toBe('backup.missing')
         expect(error.message).toMatch(/lacks the change set of version 2\.$/)
       }
-      const rehearsed = await shop.place.json<Refused>(['backup', 'verify', '--rehearse'], { code: 7 })
-      expect(rehearsed.error.message).toMatch(/lacks the change set of version 2\.$/)
+      expect(await shop.place.json(['backup', 'verify', '--rehearse'], { code: 7 })).toMatchObject({
+        problems: [{ message: expect.stringMatching(/^The change set of version 2 is missing\./) }],
+        rehearsal: null
+      })
       expect(await at(shop, 1)).toEqual(await queried(shop, 1))
       const three = await queried(shop, 3)
       await shop.lose()
