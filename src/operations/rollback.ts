@@ -6,7 +6,7 @@ import type { DriftJson } from '../model/drift.ts'
 import { driftJson, driftsInWords } from '../model/drift.ts'
 import type { Repository } from '../store/repository.ts'
 import type { Drift } from '../strategies/find-drift.ts'
-import { DriftFinder, leftByHead } from '../strategies/find-drift.ts'
+import { DriftFinder, leftByHead, noDrift } from '../strategies/find-drift.ts'
 import { headOf } from '../strategies/lifetimes.ts'
 import { assertHistoryThere } from '../strategies/lost-history.ts'
 import { readLeft } from '../strategies/read-left.ts'
@@ -156,7 +156,7 @@ async function makeVersion(
 ): Promise<RollbackOutput> {
   const waitMs = options.wait * 1000
   const session = await context.session(waitMs, options.scope)
-  let drift: Drift = { tables: [], unknown: [], notes: [] }
+  let drift = noDrift()
   const result = await runVersion(session, header, { wait: waitMs, foreignKeys: false }, async (run) => {
     const done = await rollBack(run, session.repository, {
       to,

@@ -40,6 +40,10 @@ interface UnknownDrift {
   versions: number[]
 }
 
+export function noDrift(): Drift {
+  return { tables: [], unknown: [], notes: [] }
+}
+
 /** Finds what others changed, by what each version found and what it left. */
 export class DriftFinder {
   readonly #engine: Engine
@@ -61,7 +65,7 @@ export class DriftFinder {
    * @throws RowbackError `backup.damaged`
    */
   async onRoute(steps: readonly TableRoute[], to: number, present: Manifest | null): Promise<Drift> {
-    const drift: Drift = { tables: [], unknown: [], notes: [] }
+    const drift = noDrift()
     for (const step of steps) {
       if (step.kind === 'undo') {
         const rows = await driftUndone(this.#engine, this.#repository, this.#live, { ...step, to })
@@ -212,7 +216,7 @@ export class DriftFinder {
    * that they wrote anew as they were, which count as updated: they forgot which version wrote them.
    */
   async inHistories(histories: readonly TrackedTable[]): Promise<Drift> {
-    const drift: Drift = { tables: [], unknown: [], notes: [] }
+    const drift = noDrift()
     const ofTracked = new TrackedDrift(this.#engine, this.#repository, this.#live)
     for (const tracked of histories) {
       const table = this.#live.tables.find(({ name }) => name === tracked.table)
@@ -227,7 +231,7 @@ export class DriftFinder {
 
   /** What others changed since the newest version that wrote each table, or that recorded it. */
   async sinceHead(): Promise<Drift> {
-    const drift: Drift = { tables: [], unknown: [], notes: [] }
+    const drift = noDrift()
     const ofTracked = new TrackedDrift(this.#engine, this.#repository, this.#live)
     for (const table of this.#live.tables) {
       const tracked = this.#live.tracked.get(table.name)

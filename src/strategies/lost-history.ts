@@ -67,9 +67,8 @@ export async function remakeHistories(
     const make = () => engine.makeHistory(table, { history: tracked.history, live: true })
     const how = { wait, foreignKeys: true }
     // Where making a table commits, the mark is there first: an empty history without it would tell a wrong past.
-    if (!engine.capabilities.transactionalDdl) await engine.transaction(how, mark)
-    if (!engine.capabilities.transactionalDdl) await make()
-    else await engine.transaction(how, async () => mark().then(make))
+    if (engine.capabilities.transactionalDdl) await engine.transaction(how, () => mark().then(make))
+    else await engine.transaction(how, mark).then(make)
     notes.push(
       `${historyGone(tracked.table, tracked.history)} It is made again, empty; states before version ${before} are in the repository alone.`,
       ...(await lossNotes(repository, live, tracked))

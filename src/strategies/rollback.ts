@@ -8,7 +8,7 @@ import type { TableReport, TrackedTable } from '../model/version.ts'
 import type { Manifest, TableManifest } from '../store/manifest.ts'
 import type { Repository } from '../store/repository.ts'
 import type { Drift } from './find-drift.ts'
-import { DriftFinder, leftByHead } from './find-drift.ts'
+import { DriftFinder, leftByHead, noDrift } from './find-drift.ts'
 import { shapeFromHistory } from './history-shape.ts'
 import { headOf, trackedAt } from './lifetimes.ts'
 import { putBackRebuilt } from './put-back-rebuilt.ts'
@@ -81,7 +81,7 @@ export async function rollBack(run: Run, repository: Repository | null, options:
   }
   const present = run.anchor && repository ? await repository.manifest(run.anchor) : null
   const finder = repository && new DriftFinder(run.engine, repository, run.live, options.overwriteDrift)
-  const drift = (await finder?.onRoute(route.tables, options.to, present)) ?? { tables: [], unknown: [], notes: [] }
+  const drift = (await finder?.onRoute(route.tables, options.to, present)) ?? noDrift()
   if (!options.overwriteDrift) refuseDrift(drift, options.to, run.head)
   const { aside, standIns } = await prepareSchema(run, route.tables, (step) => differs(repository, present, step))
   await run.guard(writtenInPlace(route.tables, aside))

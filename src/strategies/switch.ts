@@ -132,11 +132,12 @@ export async function refuseTheirRows(
  */
 export async function endTracking(run: Run, only: readonly string[] | null): Promise<TableReport[]> {
   const { engine, live, number } = run
-  for (const { table } of keptHistories(live, only)) run.assertCarried(table)
+  const histories = keptHistories(live, only)
+  for (const { table } of histories) run.assertCarried(table)
   await run.takeAnchor({ tables: run.live.tables, note: null })
   const reports: TableReport[] = []
   const tables: [Table, TrackedTable][] = []
-  for (const tracked of keptHistories(live, only)) {
+  for (const tracked of histories) {
     const table = live.tracked.get(tracked.table) === tracked ? run.table(tracked.table) : undefined
     const unchanged = table ? await engine.closeHistory(table, { history: tracked.history, live: true }, number) : 0
     if (table) {

@@ -52,10 +52,14 @@ export function property(
   })
 }
 
+async function checkStatesAndDiffs(played: Played): Promise<void> {
+  await checkStates(played)
+  await checkDiffsOfHead(played)
+}
+
 const EVERY_CHECK: Checks = {
   async afterEach(played) {
-    await checkStates(played)
-    await checkDiffsOfHead(played)
+    await checkStatesAndDiffs(played)
     await checkBlamesOfHead(played)
   },
   async atEnd(played) {
@@ -74,6 +78,14 @@ const EVERY_CHECK: Checks = {
   }
 }
 
+const EVERY_STEP: Omit<ScenarioOptions, 'groups'> = {
+  strategies: ['snapshot', 'incremental'],
+  switches: true,
+  reverts: true,
+  adopts: true,
+  prunes: true
+}
+
 /**
  * Random scenarios on one engine, each compared with a model after each step and at the end.
  * @param runs how many of each sort there are
@@ -81,27 +93,12 @@ const EVERY_CHECK: Checks = {
 export function propertyTests(engine: PropertyEngine, runs: number): void {
   const { groups, keyless, cascading } = engine
   const all = [...groups, ...keyless]
-  const both = ['snapshot', 'incremental'] as const
   const sorts: Record<string, ScenarioOptions> = {
     snapshot: { groups: all, strategies: ['snapshot'], reverts: true },
     incremental: { groups, strategies: ['incremental'], reverts: true, adopts: true, prunes: true },
-    'mixed and switched': {
-      groups: all,
-      strategies: [...both],
-      switches: true,
-      reverts: true,
-      adopts: true,
-      prunes: true
-    },
+    'mixed and switched': { ...EVERY_STEP, groups: all },
     cascades: { groups: cascading, strategies: ['snapshot'], reverts: true },
-    'mixed cascades': {
-      reverts: true,
-      groups: cascading,
-      strategies: [...both],
-      switches: true,
-      adopts: true,
-      prunes: true
-    }
+    'mixed cascades': { ...EVERY_STEP, groups: cascading }
   }
   for (const [name, options] of Object.entries(sorts)) {
     property(engine, `after each step all is as the model has it: ${name}`, runs, options, EVERY_CHECK)
@@ -121,10 +118,7 @@ function givenUpTest(engine: PropertyEngine, runs: number): void {
     givesUp: true
   }
   property(engine, 'what no prune gave up is still there', runs, options, {
-    async afterEach(played) {
-      await checkStates(played)
-      await checkDiffsOfHead(played)
-    },
+    afterEach: checkStatesAndDiffs,
     async atEnd(played) {
       await checkDiffs(played)
       await checkCopies(played)
@@ -145,10 +139,7 @@ function driftTest(engine: PropertyEngine, runs: number): void {
     runs,
     { groups, strategies: ['snapshot'], others: true },
     {
-      async afterEach(played) {
-        await checkStates(played)
-        await checkDiffsOfHead(played)
-      },
+      afterEach: checkStatesAndDiffs,
       atEnd: checkDrift
     }
   )

@@ -1,5 +1,5 @@
-import { textCell } from './properties-state.ts'
-import type { ColumnSpec, Domain, TableSpec } from './properties-tables.ts'
+import type { ColumnSpec, Domain, Reference, TableSpec } from './properties-tables.ts'
+import * as sqlite from './properties-tables.ts'
 import { made, madeByText, madeByTwo, madeLoose, table } from './properties-tables.ts'
 
 const SMALL: Domain = {
@@ -63,34 +63,20 @@ const people = table({
 })
 
 const codes = table({
-  name: 'codes',
+  ...sqlite.codes,
   ddl: [
     `CREATE TABLE codes (code VARCHAR(40) COLLATE utf8mb4_bin PRIMARY KEY, label VARCHAR(400) DEFAULT 'none', weight DOUBLE)
       DEFAULT CHARACTER SET utf8mb4`
-  ],
-  columns: [
-    { name: 'code', kind: 'text', notNull: true },
-    { name: 'label', kind: 'text', defaultCell: textCell('none') },
-    { name: 'weight', kind: 'real' }
-  ],
-  key: ['code']
+  ]
 })
 
 const pairs = table({
-  name: 'pairs',
+  ...sqlite.pairs,
   ddl: [
     `CREATE TABLE pairs (a VARCHAR(40) COLLATE utf8mb4_bin NOT NULL, b BIGINT NOT NULL, amount DOUBLE, note TEXT, slot BIGINT,
       PRIMARY KEY (b, a), UNIQUE KEY pairs_slot (slot)) DEFAULT CHARACTER SET utf8mb4`
   ],
-  columns: [
-    { name: 'a', kind: 'text', notNull: true },
-    { name: 'b', kind: 'integer', notNull: true },
-    { name: 'amount', kind: 'real' },
-    { name: 'note', kind: 'text' },
-    { name: 'slot', kind: 'integer', unique: true }
-  ],
-  key: ['b', 'a'],
-  otherKey: ['slot']
+  key: ['b', 'a']
 })
 
 const tags = table({
@@ -155,17 +141,7 @@ const kinds = table({
   key: ['id']
 })
 
-/** Cannot be told apart by any column. */
-const loose = table({
-  name: 'loose',
-  ddl: ['CREATE TABLE loose (a VARCHAR(400), b BIGINT, c DOUBLE)'],
-  columns: [
-    { name: 'a', kind: 'text' },
-    { name: 'b', kind: 'integer' },
-    { name: 'c', kind: 'real' }
-  ],
-  key: null
-})
+const loose = table({ ...sqlite.loose, ddl: ['CREATE TABLE loose (a VARCHAR(400), b BIGINT, c DOUBLE)'] })
 
 const parents = table({
   name: 'parents',
@@ -174,22 +150,22 @@ const parents = table({
   key: ['id']
 })
 
-const children = table({
-  name: 'children',
-  ddl: [
-    'CREATE TABLE children (id INT PRIMARY KEY, parent INT, note TEXT, FOREIGN KEY (parent) REFERENCES parents (id))'
-  ],
-  columns: [id, { name: 'parent', kind: 'reference' }, { name: 'note', kind: 'text' }],
-  key: ['id'],
-  references: [{ column: 'parent', table: 'parents', onDelete: 'refuse' }]
-})
+/** A table whose rows refer to those of another, or of itself. */
+function referring(name: string, parents: string, onDelete: Reference['onDelete']): TableSpec {
+  const rule = onDelete === 'refuse' ? '' : ` ON DELETE ${onDelete.toUpperCase()}`
+  return table({
+    name,
+    ddl: [
+      `CREATE TABLE ${name} (id INT PRIMARY KEY, parent INT, note TEXT, FOREIGN KEY (parent) REFERENCES ${parents} (id)${rule})`
+    ],
+    columns: [id, { name: 'parent', kind: 'reference' }, { name: 'note', kind: 'text' }],
+    key: ['id'],
+    references: [{ column: 'parent', table: parents, onDelete }]
+  })
+}
 
-const tree = table({
-  ...children,
-  name: 'tree',
-  ddl: ['CREATE TABLE tree (id INT PRIMARY KEY, parent INT, note TEXT, FOREIGN KEY (parent) REFERENCES tree (id))'],
-  references: [{ column: 'parent', table: 'tree', onDelete: 'refuse' }]
-})
+const children = referring('children', 'parents', 'refuse')
+const tree = referring('tree', 'tree', 'refuse')
 
 /** The database itself changes its rows when a row of `owners` goes. */
 const owners = table({
@@ -198,23 +174,8 @@ const owners = table({
   ddl: ['CREATE TABLE owners (id INT PRIMARY KEY, name VARCHAR(400) NOT NULL)']
 })
 
-const pets = table({
-  ...children,
-  name: 'pets',
-  ddl: [
-    'CREATE TABLE pets (id INT PRIMARY KEY, parent INT, note TEXT, FOREIGN KEY (parent) REFERENCES owners (id) ON DELETE CASCADE)'
-  ],
-  references: [{ column: 'parent', table: 'owners', onDelete: 'cascade' }]
-})
-
-const visits = table({
-  ...children,
-  name: 'visits',
-  ddl: [
-    'CREATE TABLE visits (id INT PRIMARY KEY, parent INT, note TEXT, FOREIGN KEY (parent) REFERENCES owners (id) ON DELETE SET NULL)'
-  ],
-  references: [{ column: 'parent', table: 'owners', onDelete: 'set null' }]
-})
+const pets = referring('pets', 'owners', 'cascade')
+const visits = referring('visits', 'owners', 'set null')
 
 /** Names that need quotes, and a computed column. */
 const strange = table({
